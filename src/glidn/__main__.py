@@ -1,0 +1,5 @@
+"""python -m glidn"""
+
+from glidn.cli import main
+
+raise SystemExit(main())

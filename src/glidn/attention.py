@@ -1,0 +1,59 @@
+"""Graph attention over a set of nodes with a mask of edges."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class GraphAttention(nn.Module):
+    """One round of graph attention (Veličković et al. 2018, eq. 1-4; the paper's eq. 1-2).
+
+        weight[i, j] = softmax over j in edges[i] of LeakyReLU(receive · W x_i + send · W x_j)
+        out[i]       = sum over j of weight[i, j] · W x_j
+
+    W is the paper's W_o; `receive` and `send` are the two halves of its a. With several heads
+    each has its own W, receive and send, and their outputs are concatenated.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, heads: int = 1, slope: float = 0.2) -> None:
+        super().__init__()
+        if out_dim % heads:
+            raise ValueError(f"{out_dim} features cannot be shared out evenly to {heads} heads.")
+        self.heads = heads
+        self.slope = slope
+        self.project = nn.Linear(in_dim, out_dim, bias=False)
+        self.receive = nn.Parameter(torch.empty(heads, out_dim // heads, 1))
+        self.send = nn.Parameter(torch.empty(heads, out_dim // heads, 1))
+        for weight in (self.project.weight, self.receive, self.send):
+            nn.init.xavier_uniform_(weight)
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        """Let every node gather from the nodes that it is connected to.
+
+        Args:
+            x: (*, M, D) node features; finite also in nodes that no edge touches.
+            edges: (*, M, M) bool; edges[i, j] lets node i listen to node j. It may have size 1
+                in its second last axis where every node listens to the same nodes.
+
+        Returns:
+            (*, M, out_dim); zero for a node with no edge.
+        """
+        h = self._heads(x)  # (*, A, M, d)
+        out = self._weights(h, edges) @ h  # (*, A, M, d)
+        return out.transpose(-3, -2).flatten(-2)  # (*, M, out_dim)
+
+    def weights(self, x: Tensor, edges: Tensor) -> Tensor:
+        """The attention itself: (*, A, M, M); row i says whom node i listens to, and sums to 1."""
+        return self._weights(self._heads(x), edges)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return self.project(x).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+
+    def _weights(self, h: Tensor, edges: Tensor) -> Tensor:
+        scores = F.leaky_relu(h @ self.receive + (h @ self.send).mT, self.slope)  # (*, A, M, M)
+
+        # Softmax of a row that is all -inf is NaN, so fill with the smallest finite number
+        # and multiply by the mask afterwards: rows without edges come out as exact zeros.
+        connected = edges.unsqueeze(-3)
+        scores = scores.masked_fill(~connected, torch.finfo(scores.dtype).min)
+        return scores.softmax(-1) * connected

@@ -1,0 +1,84 @@
+"""Samples of single videos -> one padded batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from glidn.config import NodeKind
+
+Inputs = dict[NodeKind, Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video, ready for a network, in one or several variants.
+
+    A variant is the same video looked at differently: mirrored, or at other frames. Training
+    draws one per epoch; a test uses the first.
+
+    Attributes:
+        video: its name.
+        subject: who acts.
+        label: the class, as an index into Dataset.classes.
+        variants: what each kind of node is made from, (T, N, ...) each, with zeros in padding.
+        real: (T, N) bool per variant; False marks padding.
+    """
+
+    video: str
+    subject: str
+    label: int
+    variants: tuple[Inputs, ...]
+    real: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B videos, padded to the N of the fullest.
+
+    Attributes:
+        videos: their names, for logs and predictions.
+        inputs: per kind of node (B, T, N, ...), zeros in padding: `geometry` (…, G) float32,
+            `crop` (…, 2048) float32, `small` (…, 3, S, S) uint8.
+        real: (B, T, N) bool.
+        labels: (B,) int64.
+    """
+
+    videos: tuple[str, ...]
+    inputs: Inputs
+    real: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return replace(
+            self,
+            inputs={kind: value.to(device) for kind, value in self.inputs.items()},
+            real=self.real.to(device),
+            labels=self.labels.to(device),
+        )
+
+
+def collate(samples: Sequence[Sample], variants: Sequence[int] | None = None) -> Batch:
+    """Pad `samples` to one batch; of each, take the variant of that number (default the first)."""
+    chosen = [0] * len(samples) if variants is None else variants
+    pairs = list(zip(samples, chosen, strict=True))
+    slots = max(sample.real[variant].shape[1] for sample, variant in pairs)
+    return Batch(
+        videos=tuple(sample.video for sample in samples),
+        inputs={
+            kind: torch.stack([_pad(s.variants[v][kind], slots) for s, v in pairs])
+            for kind in samples[0].variants[0]
+        },
+        real=torch.stack([_pad(s.real[v], slots) for s, v in pairs]),
+        labels=torch.tensor([sample.label for sample in samples]),
+    )
+
+
+def _pad(x: Tensor, slots: int) -> Tensor:
+    """(T, n, ...) -> (T, slots, ...), filled up with zeros."""
+    missing = slots - x.shape[1]
+    if not missing:
+        return x
+    return torch.cat([x, x.new_zeros(x.shape[0], missing, *x.shape[2:])], 1)

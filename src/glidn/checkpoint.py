@@ -1,0 +1,32 @@
+"""A network's weights in and out of a run folder, as safetensors."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from glidn.errors import RunError
+from glidn.files import replacing
+from glidn.model import Network
+
+
+def save(network: Network, path: Path) -> None:
+    """Write the weights, whole or not at all."""
+    with replacing(path) as temporary:
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
+
+
+def load(network: Network, path: Path) -> Network:
+    """Read weights into a network that was built from the same settings, and set it to eval mode.
+
+    Raises:
+        RunError: they are missing, damaged, or of a network with other settings.
+    """
+    if not path.exists():
+        raise RunError(f"{path} does not exist: that fold is not trained yet.")
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path} does not hold the weights of this network: {reason}") from error
+    return network.eval()

@@ -1,0 +1,64 @@
+"""The command line: one file per command, imported only when it is asked for."""
+
+import importlib
+import sys
+
+from glidn import __version__
+from glidn.errors import GlidnError, nearest
+
+# command: (what it does, shown by glidn --help)
+COMMANDS = {
+    "demo": "generate videos, train every variant on them, write a report",
+    "generate": "write generated videos in the official CAD-120 layout",
+    "check": "the data doctor: what is wrong with a dataset, and the mend",
+    "train": "train a recipe: a view alone, a student, or two peers",
+    "evaluate": "score a run under its dataset's protocol",
+    "reproduce": "the paper's tables, ours beside the paper's",
+    "report": "one self-contained HTML page about a run",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code.
+
+    0: done. 1: done, and problems were found. 2: the input was wrong; one sentence says how.
+    130: interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"glidn {__version__}")
+        return 0
+    try:
+        if words[0] not in COMMANDS:
+            raise GlidnError(f"no command '{words[0]}'{nearest(words[0], COMMANDS)}.")
+        return importlib.import_module(f"glidn.cli.{words[0]}").main(words[1:])
+    except GlidnError as error:
+        print(f"glidn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\nglidn: interrupted; the same command goes on where this one stopped.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is no failure of ours.
+        sys.stderr.close()
+        return 0
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"    {name:{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"glidn {__version__}: human-object interactions in video, by graph attention.",
+            "",
+            "    glidn COMMAND --help   its options",
+            "",
+            *lines,
+        ]
+    )

@@ -1,0 +1,191 @@
+"""Frozen settings: a recipe fills them, the command line changes any of them by its dotted name.
+
+Each field's text is the help of its option. Values are checked where they are used.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Context = Literal["local", "global", "none"]
+NodeKind = Literal["geometry", "crop", "small"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which dataset, and how a video becomes T time steps.
+
+    Attributes:
+        root: The dataset's folder.
+        kind: How to read it: a name of datasets.READERS, or auto to recognise it.
+        steps: T: frames sampled uniformly between a video's first and last box.
+    """
+
+    root: Path = Path("data")
+    kind: str = "auto"
+    steps: int = 30
+
+
+@dataclass(frozen=True)
+class NodesConfig:
+    """What a node knows of its box; several kinds are concatenated.
+
+    Attributes:
+        kinds: crop = a frozen ResNet's features of the box; small = a small network trained
+            from scratch on the box; geometry = place, size, motion and category, no pixels.
+        crop_size: Side of a crop for the ResNet, pixels.
+        small_size: Side of a crop for the small network, pixels.
+        small_width: Features per node of the small network.
+        weights: The ResNet's: imagenet (downloaded once by torchvision), none (random), or a file.
+        cache: Where frozen features are kept; default: a folder in the user's cache.
+    """
+
+    kinds: tuple[NodeKind, ...] = ("crop",)
+    crop_size: int = 224
+    small_size: int = 24
+    small_width: int = 32
+    weights: str = "imagenet"
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """One network from nodes to logits.
+
+    Attributes:
+        context: Which nodes a node relates to: those of its frame (local), of the whole video
+            (global), or none: the baseline without relations.
+        embed: Width of a linear embedding before the first layer; 0 feeds the nodes in as they are.
+        width: Features per node after each graph attention layer.
+        layers: Graph attention layers (Table 4: 3 on CAD-120, 1 on Charades).
+        heads: Attention heads per layer; each has width / heads features.
+        slope: Negative slope of the LeakyReLU in eq. 1.
+        residual: Add each layer's input to its output.
+        norm: Layer normalisation before each layer.
+        dropout: Share of node features dropped before each layer and the classifier.
+        window: In the global view, relate only nodes at most this many steps apart; 0: all.
+        readout: How the nodes become one vector: mean, max or attention over nodes, or, for the
+            baseline without relations, persons: the mean person and the mean object, side by side.
+        time: Add a sinusoidal encoding of the step to each node, so that order can be seen.
+    """
+
+    context: Context = "local"
+    embed: int = 0
+    width: int = 512
+    layers: int = 3
+    heads: int = 1
+    slope: float = 0.2
+    residual: bool = False
+    norm: bool = False
+    dropout: float = 0.0
+    window: int = 0
+    readout: Literal["mean", "max", "attention", "persons"] = "mean"
+    time: bool = False
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How a student learns from its teacher (eq. 4), or two peers from each other.
+
+    Attributes:
+        teacher: The teacher's run folder; with mutual, nothing.
+        mutual: Deep mutual learning: the other view is trained along and is the teacher.
+        temperature: T, which softens both distributions.
+        lambda1: Weight of the cross-entropy with the labels.
+        lambda2: Weight of the distillation loss.
+        squared_temperature: Multiply the distillation loss by T², which keeps its gradient's size.
+    """
+
+    teacher: Path | None = None
+    mutual: bool = False
+    temperature: float = 10.0
+    lambda1: float = 0.3
+    lambda2: float = 0.7
+    squared_temperature: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how fast.
+
+    Attributes:
+        epochs: Passes over the training videos; the last one is tested.
+        batch: Videos per step.
+        lr: Initial learning rate of Adam.
+        decay_every: Epochs after which the learning rate is multiplied by `decay`.
+        decay: That factor.
+        weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam.
+        label_smoothing: Share of the label spread evenly over all classes.
+        seed: Of the initial weights, the order of videos, dropout and augmentation.
+        checkpoint_every: Epochs between checkpoints.
+        precision: Of Lightning Fabric: 32-true or bf16-mixed.
+        threads: Processor threads for one training; 0 leaves torch's choice.
+    """
+
+    epochs: int = 100
+    batch: int = 8
+    lr: float = 2e-5
+    decay_every: int = 50
+    decay: float = 0.1
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    checkpoint_every: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run is made of.
+
+    Attributes:
+        folds: Subjects to leave out, each in turn; empty: every fold of the dataset's protocol.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    nodes: NodesConfig = field(default_factory=NodesConfig)
+    view: ViewConfig = field(default_factory=ViewConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    distill: DistillConfig | None = None
+    folds: tuple[str, ...] = ()
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """Settings as plain YAML values."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        if isinstance(value, tuple):
+            return [plain(inner) for inner in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def from_dict(kind: type, settings: dict[str, Any]) -> Any:
+    """`as_dict` backwards: settings of the dataclass `kind`.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(settings) - set(hints))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no setting {unknown[0]}")
+    return kind(**{name: _read(hints[name], value) for name, value in settings.items()})
+
+
+def _read(hint: Any, value: Any) -> Any:
+    options = [part for part in typing.get_args(hint) if part is not type(None)]
+    if isinstance(hint, types.UnionType):
+        return None if value is None else _read(options[0], value)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast(type, hint), value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(value)
+    return Path(value) if hint is Path else value

@@ -1,0 +1,41 @@
+"""Datasets on disk -> `Dataset`. A new kind of dataset is one file here and one line below."""
+
+from pathlib import Path
+
+from glidn.datasets import table
+from glidn.datasets.problems import Reader, raise_first
+from glidn.errors import DataError, nearest
+from glidn.types import Dataset
+
+READERS: dict[str, Reader] = {
+    "table": table.READER,
+}
+
+
+def load(root: Path, kind: str = "auto") -> Dataset:
+    """Read a dataset.
+
+    Args:
+        kind: a name in `READERS`, or "auto" to recognise the dataset by its files.
+
+    Raises:
+        DataError: it is not a dataset, or the first thing in it that must be mended.
+    """
+    return READERS[recognise(root, kind)].read(root, raise_first)
+
+
+def recognise(root: Path, kind: str = "auto") -> str:
+    """The name of the reader for a folder; a `kind` other than "auto" is taken at its word."""
+    if kind != "auto" and kind not in READERS:
+        raise DataError(f"{kind!r} is no kind of dataset{nearest(kind, READERS)}.")
+    if not root.is_dir():
+        raise DataError(f"{root} does not exist, or is not a folder; a dataset is a folder.")
+    if kind != "auto":
+        return kind
+    for name, reader in READERS.items():
+        if reader.recognises(root):
+            return name
+    looked_for = "; ".join(
+        f"{' or '.join(reader.marks)} ({name})" for name, reader in READERS.items()
+    )
+    raise DataError(f"{root} is not a dataset: it holds none of {looked_for}.")

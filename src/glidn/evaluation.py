@@ -1,0 +1,178 @@
+"""Trained networks -> predictions of the test videos -> scores under the dataset's protocol."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from glidn.batch import Sample, collate
+from glidn.errors import RunError
+from glidn.files import write_text
+from glidn.metrics import confusion
+from glidn.model import Network
+from glidn.runs import Run
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network said of V videos, none of which it was trained on.
+
+    Attributes:
+        videos, subjects: (V,) names.
+        truth: (V,) class indices.
+        logits: (V, K).
+    """
+
+    videos: tuple[str, ...]
+    subjects: tuple[str, ...]
+    truth: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(V,) class indices."""
+        return self.logits.argmax(-1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(V,) bool."""
+        return self.predicted == self.truth
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies in 0..1.
+
+    Attributes:
+        pooled: over all videos of all folds.
+        mean, std: of the folds' accuracies; the sample standard deviation.
+        per_fold, per_class: by name.
+        confusion: (K, K) counts, rows true, columns predicted.
+    """
+
+    videos: int
+    pooled: float
+    mean: float
+    std: float
+    per_fold: dict[str, float]
+    per_class: dict[str, float]
+    confusion: list[list[int]]
+
+
+@torch.no_grad()
+def predict(network: Network, samples: Sequence[Sample], batch: int = 32) -> Predictions:
+    """Test samples, each by its first variant, with the network in eval mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    logits = [
+        network(collate(samples[start : start + batch]).to(device)).logits.float().cpu()
+        for start in range(0, len(samples), batch)
+    ]
+    return Predictions(
+        videos=tuple(sample.video for sample in samples),
+        subjects=tuple(sample.subject for sample in samples),
+        truth=np.array([sample.label for sample in samples]),
+        logits=torch.cat(logits).numpy(),
+    )
+
+
+def write(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:
+    """A table: video, subject, truth, predicted, and a logit per class."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["video", "subject", "truth", "predicted", *classes])
+    rows = zip(
+        predictions.videos,
+        predictions.subjects,
+        predictions.truth,
+        predictions.predicted,
+        predictions.logits,
+        strict=True,
+    )
+    for video, subject, truth, predicted, logits in rows:
+        scores = [f"{value:.9g}" for value in logits]
+        table.writerow([video, subject, classes[truth], classes[predicted], *scores])
+    write_text(path, out.getvalue())
+
+
+def read(path: Path, classes: Sequence[str]) -> Predictions:
+    """What `write` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return Predictions(
+            videos=tuple(row["video"] for row in rows),
+            subjects=tuple(row["subject"] for row in rows),
+            truth=np.array([list(classes).index(row["truth"]) for row in rows], np.int64),
+            logits=np.array([[float(row[name]) for name in classes] for row in rows], np.float32),
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path} is missing or damaged ({type(error).__name__}); remove the folder "
+            f"{path.parent} and train again."
+        ) from error
+
+
+def read_all(run: Run, view: str) -> dict[str, Predictions]:
+    """The predictions of every fold of a run, by fold."""
+    return {fold: read(run.fold(fold) / f"{view}.csv", run.classes) for fold in run.folds}
+
+
+def pool(parts: Sequence[Predictions]) -> Predictions:
+    """All folds as one, in the order of video names, so that runs can be compared video by video."""
+    videos = [video for part in parts for video in part.videos]
+    order = np.argsort(videos)
+    subjects = [subject for part in parts for subject in part.subjects]
+    return Predictions(
+        videos=tuple(videos[row] for row in order),
+        subjects=tuple(subjects[row] for row in order),
+        truth=np.concatenate([part.truth for part in parts])[order],
+        logits=np.concatenate([part.logits for part in parts])[order],
+    )
+
+
+def score(folds: dict[str, Predictions], classes: Sequence[str]) -> Scores:
+    """Accuracy in every way in which CAD-120 papers report it."""
+    per_fold = {name: float(part.correct.mean()) for name, part in folds.items()}
+    every = pool(list(folds.values()))
+    values = np.array(list(per_fold.values()))
+    return Scores(
+        videos=len(every.videos),
+        pooled=float(every.correct.mean()),
+        mean=float(values.mean()),
+        std=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        per_fold=per_fold,
+        per_class={
+            name: float(every.correct[every.truth == number].mean())
+            for number, name in enumerate(classes)
+            if (every.truth == number).any()
+        },
+        confusion=confusion(every.truth, every.predicted, len(classes)).tolist(),
+    )
+
+
+def evaluate(run: Run) -> dict[str, Scores]:
+    """Score every view of a run and write metrics.json.
+
+    Raises:
+        RunError: a fold is not done.
+    """
+    for fold in run.folds:
+        if not run.is_done(fold):
+            raise RunError(
+                f"{run.path}: fold {fold} is not done; run the command that trained it again and "
+                "it goes on where it stopped."
+            )
+    scores = {view: score(read_all(run, view), run.classes) for view in run.views}
+    text = json.dumps({view: asdict(found) for view, found in scores.items()}, indent=1)
+    write_text(run.path / "metrics.json", text + "\n")
+    return scores

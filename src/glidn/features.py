@@ -1,0 +1,199 @@
+"""A dataset -> samples that a network can take; frozen features are computed once and cached."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from glidn import nodes
+from glidn.backbones.resnet import CropResNet
+from glidn.batch import Inputs, Sample
+from glidn.boxes import fill_gaps, sample, sample_frames
+from glidn.config import DataConfig, NodeKind, NodesConfig
+from glidn.errors import DataError
+from glidn.files import replacing
+from glidn.types import Boxes, Dataset, Video
+
+Progress = Callable[[str, int, int], None]
+
+
+def prepare(
+    dataset: Dataset,
+    data: DataConfig,
+    config: NodesConfig,
+    categories: tuple[str, ...],
+    progress: Progress | None = None,
+) -> list[Sample]:
+    """Every video of a dataset as a sample.
+
+    Args:
+        categories: the vocabulary of geometry nodes.
+        progress: called with a description, the videos done and their number.
+
+    Raises:
+        DataError: a video has no box, or no pixels where a kind of node needs them.
+    """
+    frozen = FrozenFeatures(config) if "crop" in config.kinds else None
+    samples = []
+    for number, video in enumerate(dataset.videos):
+        if progress:
+            progress("reading nodes", number, len(dataset.videos))
+        samples.append(_sample(video, dataset, data, config, categories, frozen))
+    if progress:
+        progress("reading nodes", len(dataset.videos), len(dataset.videos))
+    return samples
+
+
+def _sample(
+    video: Video,
+    dataset: Dataset,
+    data: DataConfig,
+    config: NodesConfig,
+    categories: tuple[str, ...],
+    frozen: "FrozenFeatures | None",
+) -> Sample:
+    boxes = steps_of(video, data.steps)
+    inputs: Inputs = {}
+    for kind in config.kinds:
+        if kind == "geometry":
+            inputs[kind] = torch.from_numpy(nodes.geometry(video, boxes, categories))
+        elif kind == "small":
+            frames = _pixels(video, boxes, kind)
+            inputs[kind] = torch.from_numpy(nodes.crops(frames, boxes, config.small_size))
+        elif frozen is not None:
+            inputs[kind] = frozen.of(video, boxes)
+    return Sample(
+        video=video.name,
+        subject=video.subject,
+        label=dataset.classes.index(video.label),
+        variants=(inputs,),
+        real=(torch.from_numpy(boxes.real),),
+    )
+
+
+def steps_of(video: Video, steps: int) -> Boxes:
+    """The boxes of a video at its T steps, gaps in tracks filled."""
+    from dataclasses import replace
+
+    filled = replace(video, tracks=tuple(fill_gaps(track) for track in video.tracks))
+    return sample(filled, sample_frames(video, steps))
+
+
+def _pixels(video: Video, boxes: Boxes, kind: NodeKind) -> np.ndarray:
+    if video.pixels is None:
+        raise DataError(
+            f"{video.source}: video {video.name} has boxes but no pixels, and {kind} nodes need "
+            "them; use geometry nodes (--nodes geometry), or add the frames."
+        )
+    return video.pixels.read(boxes.frames)
+
+
+def default_cache() -> Path:
+    """Where frozen features are kept unless a setting says otherwise."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "glidn" / "features"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a cached feature depends on; its digest is the file's name."""
+
+    network: str
+    size: int
+    frames: str
+    boxes: str
+
+    @property
+    def name(self) -> str:
+        text = json.dumps([self.network, self.size, self.frames, self.boxes])
+        return hashlib.sha256(text.encode()).hexdigest()[:32] + ".safetensors"
+
+
+class FrozenFeatures:
+    """The frozen ResNet's features of every box, computed once and kept on disk.
+
+    An entry is keyed by the bytes of the frames, the boxes, the crop size and the weights, so it
+    can never be stale; it is written to a temporary name and renamed, so that an interruption or
+    a second process cannot spoil it. A damaged entry is computed again, with a warning.
+    """
+
+    def __init__(self, config: NodesConfig) -> None:
+        self.size = config.crop_size
+        self.folder = config.cache or default_cache()
+        self.network = CropResNet(config.weights)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network.to(self.device)
+        self.weights = _digest(
+            tensor.cpu().numpy().tobytes() for tensor in self.network.state_dict().values()
+        )
+
+    def of(self, video: Video, boxes: Boxes) -> Tensor:
+        """(T, N, 2048) float32, zeros in padding."""
+        if video.pixels is None:
+            _pixels(video, boxes, "crop")
+        assert video.pixels is not None
+        entry = _Entry(
+            network=self.weights,
+            size=self.size,
+            frames=_digest(path.read_bytes() for path in video.pixels.files(boxes.frames)),
+            boxes=_digest([boxes.frames.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
+        )
+        path = self.folder / entry.name
+        found = _read(path, boxes.real.shape)
+        if found is None:
+            found = self._compute(video, boxes)
+            _write(path, found)
+        return found
+
+    def _compute(self, video: Video, boxes: Boxes) -> Tensor:
+        frames = _pixels(video, boxes, "crop")
+        cut = torch.from_numpy(nodes.crops(frames, boxes, self.size))
+        real = torch.from_numpy(boxes.real)
+        seen = torch.cat(
+            [self.network(part.to(self.device)).cpu() for part in cut[real].split(32)]
+        )
+        return seen.new_zeros(*real.shape, seen.shape[-1]).masked_scatter(real[..., None], seen)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> Tensor | None:
+    """A cached entry; None where there is none or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        content = path.read_bytes()
+        checksum, body = content[:32], content[32:]
+        if hashlib.sha256(body).digest() != checksum:
+            raise ValueError("its checksum does not fit")
+        found = load_tensors(body)["features"]
+        if found.shape[:2] != shape:
+            raise ValueError(f"it has shape {tuple(found.shape)}")
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        warnings.warn(
+            f"the cached features {path} are damaged ({error}) and are computed again.",
+            stacklevel=2,
+        )
+        return None
+    return found
+
+
+def _write(path: Path, features: Tensor) -> None:
+    body = save_tensors({"features": features.contiguous()})
+    with replacing(path) as temporary:
+        temporary.write_bytes(hashlib.sha256(body).digest() + body)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()

@@ -1,0 +1,140 @@
+"""The straight line from boxes to classes. One network is one *view*: teacher and student are two."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from glidn.backbones.small import SmallNetwork
+from glidn.batch import Batch
+from glidn.config import NodeKind, NodesConfig, ViewConfig
+from glidn.views import Relations, build_readout, time_encoding
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network says of a batch.
+
+    Attributes:
+        logits: (B, K), before softmax.
+        nodes: (B, T, N, D), the related nodes; meaningless in padding.
+    """
+
+    logits: Tensor
+    nodes: Tensor
+
+
+class Ready(nn.Module):
+    """For nodes that arrive as features: geometry, and the frozen ResNet's."""
+
+    def forward(self, features: Tensor, real: Tensor) -> Tensor:
+        """(B, T, N, D) float32 -> the same."""
+        return features
+
+
+class Look(nn.Module):
+    """For nodes that arrive as crops: a network looks at the real ones."""
+
+    def __init__(self, network: nn.Module, width: int) -> None:
+        super().__init__()
+        self.network = network
+        self.width = width
+
+    def forward(self, crops: Tensor, real: Tensor) -> Tensor:
+        """(B, T, N, 3, S, S) uint8 -> (B, T, N, D), zero in padding."""
+        seen = self.network(crops[real])
+        return seen.new_zeros(*real.shape, self.width).masked_scatter(real[..., None], seen)
+
+
+class Encoder(nn.Module):
+    """What is known of each box -> nodes: every kind encoded, then concatenated."""
+
+    def __init__(self, kinds: Mapping[NodeKind, nn.Module]) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleDict(kinds)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, T, N, D), zero in padding."""
+        parts = [
+            encode(batch.inputs[kind], batch.real)  # type: ignore[index]
+            for kind, encode in self.kinds.items()
+        ]
+        return torch.cat(parts, -1)
+
+
+class Network(nn.Module):
+    """One view, from nodes to logits (figure 2).
+
+    Attributes:
+        time: add the step's encoding to every node.
+    """
+
+    def __init__(
+        self,
+        encode: nn.Module,
+        embed: nn.Module,
+        relate: Relations | None,
+        readout: nn.Module,
+        classify: nn.Module,
+        time: bool = False,
+    ) -> None:
+        super().__init__()
+        self.encode = encode
+        self.embed = embed
+        self.relate = relate
+        self.readout = readout
+        self.classify = classify
+        self.time = time
+
+    def forward(self, batch: Batch) -> Output:
+        nodes = self.nodes(batch)  # (B, T, N, D)  what each box is
+        if self.relate is not None:
+            nodes = self.relate(nodes, batch.real)  # (B, T, N, D)  local or global relations
+        pooled = self.readout(nodes, batch.real)  # (B, D)
+        return Output(self.classify(pooled), nodes)  # (B, K)
+
+    def nodes(self, batch: Batch) -> Tensor:
+        """(B, T, N, D): the nodes before they are related."""
+        nodes = self.embed(self.encode(batch))
+        if self.time:
+            steps, width = nodes.shape[1], nodes.shape[-1]
+            nodes = nodes + time_encoding(steps, width, nodes.device)[:, None]
+        return nodes
+
+    @torch.no_grad()
+    def attention(self, batch: Batch) -> list[Tensor]:
+        """Who listens to whom, per layer (`Relations.attention`); empty without relations."""
+        if self.relate is None:
+            return []
+        return self.relate.attention(self.nodes(batch), batch.real)
+
+
+def build(
+    nodes: NodesConfig, view: ViewConfig, widths: Mapping[NodeKind, int], classes: int
+) -> Network:
+    """The network of one view.
+
+    Args:
+        widths: features per node of each kind that arrives as features.
+        classes: K.
+    """
+    kinds: dict[NodeKind, nn.Module] = {}
+    width = 0
+    for kind in nodes.kinds:
+        if kind == "small":
+            kinds[kind] = Look(SmallNetwork(nodes.small_width), nodes.small_width)
+            width += nodes.small_width
+        else:
+            kinds[kind] = Ready()
+            width += widths[kind]
+
+    embed: nn.Module = nn.Linear(width, view.embed) if view.embed else nn.Identity()
+    width = view.embed or width
+    relate = None
+    if view.context != "none":
+        relate = Relations(width, view)
+        width = view.width
+    readout, width = build_readout(view, width)
+    classify = nn.Sequential(nn.Dropout(view.dropout), nn.Linear(width, classes))
+    return Network(Encoder(kinds), embed, relate, readout, classify, view.time)
