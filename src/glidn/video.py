@@ -196,16 +196,24 @@ def _read_index(path: Path) -> _Index:
 
     with av.open(str(path)) as container:
         stream = _video_stream(container, path)
-        # Packets marked to be discarded are the part before an edit list's cut: never shown.
-        packets = [
-            (packet.pts, packet.is_keyframe)
-            for packet in container.demux(stream)
-            if packet.pts is not None and not packet.is_discard
-        ]
         time_base = stream.time_base
         seeks = container.format.name in SEEKS_EXACTLY
+        packets = []
+        for packet in container.demux(stream):
+            # The packet in which a file was cut off; MPEG-TS has such at its beginning, too.
+            if packet.is_corrupt and seeks:
+                raise DataError(
+                    f"the video {path} is damaged or cut off after frame {len(packets)}; copy or "
+                    "download it again."
+                )
+            # Packets marked to be discarded lie outside an edit list's cut: never shown.
+            if packet.pts is not None and not packet.is_discard:
+                packets.append((packet.pts, packet.is_keyframe))
     if not packets:
-        raise DataError(f"{path} holds no frame that can be shown.")
+        raise DataError(
+            f"the video {path} holds no frame with a time; put it into a container: "
+            f"ffmpeg -i {path.name} {path.stem}.mp4"
+        )
     pts = np.unique([moment for moment, _ in packets])
     keys = np.unique([moment for moment, key in packets if key])
     with av.open(str(path)) as container:

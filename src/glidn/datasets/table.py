@@ -98,8 +98,10 @@ def write_table(dataset: Dataset, root: Path) -> None:
     for video in dataset.videos:
         file = os.path.relpath(video.pixels.source, root) if video.pixels else ""
         videos.append(
-            (video.name, file, video.subject, video.split, video.label)
-            + (video.frames, f"{video.fps:.10g}", video.width, video.height)  # noqa: RUF005
+            (
+                *(video.name, file, video.subject, video.split, video.label),
+                *(video.frames, f"{video.fps:.10g}", video.width, video.height),
+            )
         )
         for segment in video.segments:
             labels.append((video.name, segment.label, f"{segment.start:.6f}", f"{segment.end:.6f}"))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from glidn.datasets.synthetic.performance import Interval, Performance
 from glidn.datasets.synthetic.raycast import Array, vector
 from glidn.datasets.synthetic.world import CATEGORIES, TABLE_TOP
-from glidn.errors import SettingError
+from glidn.errors import SettingError, nearest
 
 Rule = Literal["relation", "identity", "order"]
 Rng = np.random.Generator
@@ -34,7 +34,8 @@ HAND, A, B, C = range(4)  # the nodes of a video
 OBJECTS = ("cup", "medcase", "bowl")  # what A, B and C are when they are rendered
 REST = (0.5, 1.0)  # where the hand waits, in the unit square
 LOOP = 0.08  # radius of the circle on which an object is pushed around
-APART = 0.35  # the least distance between places
+APART = 0.32  # the least distance between places
+SQUARE, NEAR = 0.58, -0.32  # metres: the side of the unit square on the table, its near edge
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,8 @@ def relation(labels: NDArray[np.int64], steps: int, rng: Rng) -> tuple[Array, ND
     seats = rng.permuted(np.tile(np.arange(3), (videos, 1)), axis=1)  # (V, 3)
     turn = start + direction * 2 * np.pi * np.arange(steps)[:, None] / steps  # (V, T, 1)
     angle = turn + 2 * np.pi / 3 * seats[:, None]  # (V, T, 3)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    objects = centre + radius[..., None] * circle  # (V, T, 3, 2)
-    hand = objects[np.arange(videos), :, labels]
-    positions = np.concatenate([hand[:, :, None], objects], axis=2)
+    objects = centre + radius[..., None] * on_circle(angle)  # (V, T, 3, 2)
+    positions = joined(objects[np.arange(videos), :, labels], objects)
     return positions, np.ones(positions.shape[:3], dtype=bool)
 
 
@@ -84,42 +83,164 @@ def identity(labels: NDArray[np.int64], steps: int, rng: Rng) -> tuple[Array, ND
     """
     videos = len(labels)
     places = draw_places(videos, rng)
-    early = rng.integers(0, 3, videos)
-    another = (early + rng.integers(1, 3, videos)) % 3
-    late = np.where(labels == 1, early, another)
-    turned = rng.uniform(0, 2 * np.pi, videos)
-    direction = rng.choice([-1, 1], videos)
+    early = rng.integers(0, 3, (videos, 1))
+    another = (early + rng.integers(1, 3, (videos, 1))) % 3
+    late = np.where(labels[:, None] == 1, early, another)
+    begin = rng.uniform(0, 2 * np.pi, (videos, 1))
+    direction = rng.choice([-1, 1], (videos, 1))
 
-    objects = np.repeat(places[:, None], steps, axis=1)  # (V, T, 3, 2)
-    hand = np.broadcast_to(np.array(REST), (videos, steps, 2)).copy()
-    moving = np.zeros((videos, steps, 4), dtype=bool)
-    rows = np.arange(videos)
-    for half, who in enumerate((early, late)):
-        first, last = half * steps // 2, (half + 1) * steps // 2
-        reach = max(1, (last - first) // 6)
-        # Steps: still, towards the object, the circle, back, still.
-        clock = np.arange(first, last) - first - reach
-        pushing = (clock >= reach) & (clock < last - first - 2 * reach)
-        share = (clock - reach + 1)[pushing] / max(1, pushing.sum())
-        angle = turned[:, None] + direction[:, None] * 2 * np.pi * share  # (V, pushing)
-        circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        origin = np.stack([np.cos(turned), np.sin(turned)], axis=-1)[:, None]
-        inside = np.flatnonzero(pushing) + first
-        pushed = places[rows, who][:, None] + LOOP * (circle - origin)
-        objects[rows[:, None], inside, who[:, None]] = pushed
-        hand[:, inside] = pushed
-        moving[:, inside, HAND] = True
-        moving[rows[:, None], inside, 1 + who[:, None]] = True
-        for ways, step in (((clock + 1) / reach, 0), ((last - first - reach - 1 - clock - reach + 1) / reach, 1)):
-            on_way = (ways > 0) & (ways <= 1) & ~pushing if step == 0 else (ways >= 0) & (ways < 1) & ~pushing
-            inside = np.flatnonzero(on_way) + first
-            share = ways[on_way][:, None]
-            hand[:, inside] = (1 - share) * np.array(REST) + share * places[rows, who][:, None]
-            moving[:, inside, HAND] = True
-    return np.concatenate([hand[:, :, None], objects], axis=2), moving
+    time = clock(steps) * 2  # one unit for each push
+    phase = time % 1
+    who = np.where(time < 1, early, late)  # (V, T)
+    angle = begin + direction * 2 * np.pi * np.interp(phase, (0.3, 0.7), (0, 1))
+    push = LOOP * (on_circle(angle) - on_circle(begin))  # (V, T, 2)
+    near = np.interp(phase, (0.1, 0.3, 0.7, 0.9), (0, 1, 1, 0))[:, None]
+
+    pushed = who[..., None] == np.arange(3)  # (V, T, 3)
+    objects = places[:, None] + pushed[..., None] * push[:, :, None]
+    target = np.take_along_axis(places, who[..., None], axis=1)
+    hand = (1 - near) * np.array(REST) + near * target + push
+    return joined(hand, objects), joined(
+        np.broadcast_to((phase > 0.1) & (phase < 0.9), who.shape),
+        pushed & ((phase > 0.3) & (phase < 0.7))[:, None],
+    )
 
 
 def order(labels: NDArray[np.int64], steps: int, rng: Rng) -> tuple[Array, NDArray[np.bool_]]:
-    """The hand takes A, carries it to B and rests (0); or the same, backwards (1)."""
-    videos = len(labels)
-    raise NotImplementedError
+    """The hand takes A, carries it to B and goes to rest (0); or the same, backwards (1)."""
+    places = draw_places(len(labels), rng)
+    time = np.where(labels[:, None] == 1, clock(steps)[::-1], clock(steps))[..., None]  # (V, T, 1)
+    away = np.interp(time, (0.1, 0.35, 0.65, 0.9), (1, 0, 0, 1))
+    objects = np.repeat(places[:, None], steps, axis=1)  # (V, T, 3, 2)
+    objects[:, :, 0] += carried(time) * (places[:, None, 1] - places[:, None, 0])
+    hand = (1 - away) * objects[:, :, 0] + away * np.array(REST)
+    taken = (time[..., 0] > 0.35) & (time[..., 0] < 0.65)
+    still = np.zeros_like(taken)
+    return joined(hand, objects), np.stack([(away < 1)[..., 0], taken, still, still], axis=-1)
+
+
+def carried(time: Array) -> Array:
+    """How far A is on its way to B, 0 to 1, in the script of `order`."""
+    return np.interp(time, (0.35, 0.65), (0, 1))
+
+
+def clock(steps: int) -> Array:
+    """(T,) the middle of each step, so that backwards is exactly the mirror image."""
+    return (np.arange(steps) + 0.5) / steps
+
+
+def on_circle(angle: Array) -> Array:
+    """(*,) angles -> (*, 2) points of the unit circle."""
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def joined(hand: Array, objects: Array) -> Array:
+    """The hand (V, T, *) as node 0 before the objects (V, T, 3, *)."""
+    return np.concatenate([hand[:, :, None], objects], axis=2)
+
+
+def draw_places(videos: int, rng: Rng) -> Array:
+    """(V, 3, 2) places in the unit square, none near another or near the resting hand."""
+    places = np.empty((videos, 3, 2))
+    missing = np.arange(videos)
+    while len(missing):
+        tried = rng.uniform((0.12, 0.12), (0.88, 0.72), (len(missing), 3, 2))
+        gaps = np.linalg.norm(tried - np.roll(tried, 1, axis=1), axis=-1)  # (missing, 3)
+        places[missing] = tried
+        missing = missing[gaps.min(axis=1) < APART]
+    return places
+
+
+SCRIPTS: dict[Rule, Callable[..., tuple[Array, NDArray[np.bool_]]]] = {
+    "relation": relation,
+    "identity": identity,
+    "order": order,
+}
+# The two classes of a rendered data set, for labels 0 and 1.
+RULE_ACTIVITIES: dict[Rule, tuple[str, str]] = {
+    "relation": ("making_cereal", "taking_medicine"),
+    "identity": ("making_cereal", "taking_medicine"),
+    "order": ("stacking_objects", "unstacking_objects"),
+}
+
+
+def sample(
+    rule: Rule,
+    videos: int,
+    steps: int,
+    rng: Rng,
+    labels: NDArray[np.int64] | None = None,
+    jitter: float = 0.01,
+) -> LabelRuleVideos:
+    """Draw videos of a rule, without pixels.
+
+    Args:
+        labels: (V,) 0 or 1; drawn when not given.
+        jitter: standard deviation of what is added to every position, alone for every node.
+
+    Raises:
+        SettingError: the rule does not exist or needs another number of steps.
+    """
+    if rule not in SCRIPTS:
+        raise SettingError(f"no label rule {rule!r}{nearest(rule, SCRIPTS)}.")
+    if labels is None:
+        labels = rng.integers(0, 2, videos)
+    positions, moving = SCRIPTS[rule](labels, steps, rng)
+    positions = positions + jitter * rng.standard_normal(positions.shape)
+    return LabelRuleVideos(
+        np.clip(positions, 0, 1).astype(np.float32), moving, np.arange(4), labels
+    )
+
+
+def perform(rule: Rule, label: int, frames: int, rng: Rng) -> Performance:
+    """Play one video of a rule on the table, in front of a person whose hand is the hand."""
+    turn = rng.uniform(-0.3, 0.3, len(OBJECTS)).astype(np.float32)
+    videos = sample(rule, 1, frames, rng, labels=np.array([label]), jitter=0.0)
+    moving = videos.moving[0]
+    ground = on_square(videos.positions[0])  # (T, N, 3)
+    lift = np.zeros(frames, dtype=np.float32)
+    turntable = None
+    if rule == "relation":
+        middle = ground[:, A : C + 1, :2].mean(axis=(0, 1))
+        reach = float(np.linalg.norm(ground[0, A, :2] - middle))
+        turntable = (float(middle[0]), float(middle[1]), reach + 0.09)
+    if rule == "order":
+        time = clock(frames)[::-1] if label == 1 else clock(frames)
+        way = carried(time)
+        lift = way * CATEGORIES[OBJECTS[B - 1]].size[2] + 0.08 * 4 * way * (1 - way)
+    place = ground[:, A:].copy()
+    place[:, 0, 2] += lift
+    # The hand hovers just behind and above what it touches, and so hides none of it.
+    hand = ground[:, HAND] + vector(0, 0.04, 0.13)
+    hand[:, 2] += lift * (1 if rule == "order" else 0)
+    return Performance(
+        objects=OBJECTS,
+        turn=turn,
+        place=place,
+        tilt=np.zeros(place.shape[:2], dtype=np.float32),
+        opening=np.zeros(place.shape[:2], dtype=np.float32),
+        hand=hand.astype(np.float32),
+        pouring=np.full(frames, -1),
+        spoon=np.zeros(frames, dtype=bool),
+        intervals=intervals(moving),
+        turntable=turntable,
+        show_hand=True,
+    )
+
+
+def on_square(positions: Array) -> Array:
+    """(*, 2) in the unit square -> (*, 3) in a square on the table."""
+    x, y = SQUARE * (positions[..., 0] - 0.5), NEAR + SQUARE * positions[..., 1]
+    return np.stack([x, y, np.full_like(x, TABLE_TOP)], axis=-1).astype(np.float32)
+
+
+def intervals(moving: NDArray[np.bool_]) -> tuple[Interval, ...]:
+    """The labels of a script: (T, N) who moves. The last affordance is the hand's own."""
+    found = []
+    changes = np.flatnonzero((moving[1:] != moving[:-1]).any(axis=1)) + 1
+    for first, last in zip((0, *changes), (*changes, len(moving)), strict=True):
+        objects = moving[first, A:]
+        name = "moving" if objects.any() else "reaching" if moving[first, HAND] else "null"
+        roles = tuple("movable" if moves else "stationary" for moves in (*objects, False))
+        found.append(Interval(int(first), int(last) - 1, name, roles))
+    return tuple(found)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glidn.datasets.synthetic.raycast import Array, Kind, Solid, unit, vector
-from glidn.datasets.synthetic.world import HAND, PERSON, TABLE_TOP, Subject
+from glidn.datasets.synthetic.raycast import Array, Kind, Solid, cross, unit, vector
+from glidn.datasets.synthetic.world import HAND, PERSON, Subject
 
 JOINTS = (
     "head",
@@ -90,11 +90,11 @@ def pose(subject: Subject, hand: Array) -> Pose:
 
 def frame_along(direction: Array) -> Array:
     """(3, 3) rows of a frame whose z runs along a unit vector; x stays as level as it can."""
-    across = np.cross(vector(0, 1, 0), direction)
+    across = cross(vector(0, 1, 0), direction)
     if across @ across < 1e-4:
         across = vector(1, 0, 0)
     across = unit(across)
-    return np.stack([across, np.cross(direction, across), direction]).astype(np.float32)
+    return np.stack([across, cross(direction, across), direction]).astype(np.float32)
 
 
 def limb(start: Array, end: Array, radius: float, colour: Array, owner: int = PERSON) -> Solid:
@@ -118,8 +118,8 @@ def head(subject: Subject, figure: Pose) -> list[Solid]:
     """Skull, hair, face."""
     skin, hair = vector(*subject.skin), vector(*subject.hair)
     centre, gaze = figure.joints["head"], figure.gaze
-    right = unit(np.cross(gaze, vector(0, 0, 1)))
-    axes = np.stack([right, gaze, np.cross(right, gaze)]).astype(np.float32)
+    right = unit(cross(gaze, vector(0, 0, 1)))
+    axes = np.stack([right, gaze, cross(right, gaze)]).astype(np.float32)
 
     def at(x: float, y: float, z: float) -> Array:
         return centre + vector(x, y, z) @ axes
@@ -131,8 +131,8 @@ def head(subject: Subject, figure: Pose) -> list[Solid]:
         part(at(0, 0.086, -0.055), (0.026, 0.012, 0.007), skin * vector(0.8, 0.5, 0.5), axes),
     ]
     for side in (-1, 1):
-        solids.append(part(at(side * 0.034, 0.083, 0.018), (0.012, 0.01, 0.009), WHITES, axes))
-        solids.append(part(at(side * 0.034, 0.09, 0.016), (0.007, 0.007, 0.008), PUPILS, axes))
+        solids.append(part(at(side * 0.034, 0.082, 0.016), (0.011, 0.008, 0.006), WHITES, axes))
+        solids.append(part(at(side * 0.034, 0.087, 0.016), (0.007, 0.006, 0.007), PUPILS, axes))
         solids.append(part(at(side * 0.083, -0.005, -0.005), (0.014, 0.022, 0.03), skin, axes))
         if subject.long_hair:
             lock = at(side * 0.078, -0.03, -0.05)
@@ -144,23 +144,24 @@ WHITES, PUPILS = vector(240, 240, 238), vector(40, 30, 26)
 
 
 def body(subject: Subject, figure: Pose, show_hand: bool) -> list[Solid]:
-    """The whole person above the table, and the legs that may be seen below it.
+    """The person above the table.
 
     Args:
         show_hand: give the hand in use an owner of its own.
     """
     skin, shirt = vector(*subject.skin), vector(*subject.shirt)
-    trousers, joints = vector(*subject.trousers), figure.joints
+    joints = figure.joints
     neck, half = joints["neck"], subject.breadth / 2
     hip = (joints["left_hip"] + joints["right_hip"]) / 2
     spine = unit(neck - hip)
-    axes = np.stack([np.array((1, 0, 0)), np.cross(spine, (1, 0, 0)), spine]).astype(np.float32)
+    axes = np.stack([np.array((1, 0, 0)), cross(spine, vector(1, 0, 0)), spine]).astype(np.float32)
     chest = neck - 0.17 * spine
     solids = [
         limb(neck - 0.03 * spine, neck + 0.09 * spine, 0.045, skin * 0.95),
         part(chest, (half * 0.98, 0.105, 0.2), shirt, axes),
         part((chest + hip) / 2, (half * 0.86, 0.1, 0.26), shirt, axes),
-        limb(joints["left_shoulder"], joints["right_shoulder"], 0.056, shirt),
+        limb(neck, joints["left_shoulder"] - vector(0.02, 0, 0.01), 0.05, shirt),
+        limb(neck, joints["right_shoulder"] - vector(-0.02, 0, 0.01), 0.05, shirt),
         *head(subject, figure),
     ]
     for name, side in (("left", 1), ("right", -1)):
@@ -175,7 +176,14 @@ def body(subject: Subject, figure: Pose, show_hand: bool) -> list[Solid]:
             limb(wrist - 0.02 * along, wrist + 0.03 * along, HAND_SIZE, skin, owner),
             limb(wrist, wrist + vector(-side * 0.045, -0.015, 0.01), 0.017, skin, owner),
         ]
-        if joints[f"{name}_hip"][2] < TABLE_TOP:
-            solids.append(limb(joints[f"{name}_hip"], joints[f"{name}_knee"], 0.075, trousers))
-            solids.append(limb(joints[f"{name}_knee"], joints[f"{name}_foot"], 0.055, trousers))
     return solids
+
+
+def legs(subject: Subject, figure: Pose) -> list[Solid]:
+    """What is seen under the table; it never moves."""
+    trousers, joints = vector(*subject.trousers), figure.joints
+    return [
+        limb(joints[f"{side}_{upper}"], joints[f"{side}_{lower}"], radius, trousers)
+        for side in ("left", "right")
+        for upper, lower, radius in (("hip", "knee", 0.075), ("knee", "foot", 0.055))
+    ]

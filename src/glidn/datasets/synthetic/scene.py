@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glidn.datasets.synthetic.performance import Performance
-from glidn.datasets.synthetic.person import Pose, body, pose
+from glidn.datasets.synthetic.person import Pose, body, legs, limb, pose
 from glidn.datasets.synthetic.raycast import (
     Array,
     Camera,
@@ -20,7 +20,7 @@ from glidn.datasets.synthetic.raycast import (
 from glidn.datasets.synthetic.shapes import SHAPES, Stand, about_y, about_z
 from glidn.datasets.synthetic.world import (
     CATEGORIES,
-    HAND,
+    PERSON,
     SCENERY,
     TABLE_TOP,
     TABLE_X,
@@ -31,6 +31,7 @@ from glidn.datasets.synthetic.world import (
 )
 
 LEVEL = np.eye(3, dtype=np.float32)
+SQUARE = np.array([(x, y, 0) for x in (-1, 1) for y in (-1, 1)], dtype=np.float32)
 SHADOW = 0.5  # how much of the light a contact shadow takes away
 
 
@@ -55,9 +56,13 @@ def block(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]
     return Solid("box", (low + high) / 2, LEVEL, (high - low) / 2, vector(128, 128, 128), SCENERY)
 
 
-def wood(room: Room, points: Array) -> Array:
-    """(n,) brightness of the table's grain at (n, 3) points."""
-    x, y = points[:, 0], points[:, 1]
+def surface(camera: Camera, rays: Array, depth: Array) -> Array:
+    """(3, H, W) the world points that are seen at a depth (H, W)."""
+    return camera.eye[:, None, None] + depth * rays
+
+
+def wood(room: Room, x: Array, y: Array) -> Array:
+    """Brightness of the table's grain, about 1."""
     a, b, c, d = room.grain
     drift = 0.03 * np.sin(3.1 * x + a) + 0.012 * np.sin(9.0 * x + b)
     rings = np.sin(75 * (y + drift) + c) + 0.6 * np.sin(173 * (y + 0.7 * drift) + d)
@@ -68,13 +73,11 @@ def wood(room: Room, points: Array) -> Array:
 def backdrop(room: Room, camera: Camera, rays: Array) -> Picture:
     """Wall, floor, poster and the bare table."""
     eye = camera.eye
-    height, width = rays.shape[:2]
-    with np.errstate(divide="ignore"):
-        to_wall = np.where(rays[..., 1] > 0, (WALL_Y - eye[1]) / rays[..., 1], np.inf)
-        to_floor = np.where(rays[..., 2] < 0, -eye[2] / rays[..., 2], np.inf)
+    # The camera looks at the wall and from above at the floor: every ray meets one of them.
+    to_wall = (WALL_Y - eye[1]) / rays[1]
+    to_floor = np.where(rays[2] < 0, -eye[2] / np.minimum(rays[2], -1e-6), np.inf)
     depth = np.minimum(to_wall, to_floor).astype(np.float32)
-    points = eye + np.where(np.isfinite(depth), depth, 0)[..., None] * rays  # (H, W, 3)
-    x, z = points[..., 0], points[..., 2]
+    x, _, z = surface(camera, rays, depth)
 
     fall_off = 1 - 0.16 * np.abs(x - 0.8 * room.lamp[0]) - 0.08 * np.abs(z - 1.5)
     rgb = room.wall * fall_off[..., None]
@@ -91,16 +94,15 @@ def backdrop(room: Room, camera: Camera, rays: Array) -> Picture:
     rgb[~on_floor & (z < 0.09)] = 0.55 * room.wall
 
     picture = Picture(
-        rgb.astype(np.float32), depth, np.full((height, width), SCENERY, dtype=np.int16)
+        rgb.astype(np.float32), depth, np.full(depth.shape, SCENERY, dtype=np.int16)
     )
-    # The tops first without light, to multiply by the grain, then the rest of the table.
     light = Light(room.lamp, room.tint)
     top = block(TABLE_X, TABLE_Y, (TABLE_TOP - 0.035, TABLE_TOP))
     before = picture.depth.copy()
     draw(picture, camera, rays, light, [recolour(top, room.wood)])
     table = picture.depth < before
-    surface = eye + picture.depth[table][:, None] * rays[table]
-    picture.rgb[table] *= wood(room, surface)[:, None]
+    x, y, _ = surface(camera, rays, picture.depth)
+    picture.rgb[table] *= wood(room, x[table], y[table])[:, None]
     legs = [
         block((x - 0.03, x + 0.03), (y - 0.03, y + 0.03), (0, TABLE_TOP - 0.035))
         for x in (TABLE_X[0] + 0.06, TABLE_X[1] - 0.06)
@@ -146,7 +148,7 @@ class Stage:
     """What stays the same during one video.
 
     Attributes:
-        table: (H, W, 2) x and y of the table's surface at each pixel, far away elsewhere.
+        table: (2, H, W) x and y of the table's surface at each pixel, far away elsewhere.
         colours: of each object's body, (3,) each.
     """
 
@@ -172,9 +174,8 @@ def set_stage(
     camera = Camera.looking_at(room.eye, room.target, width, height, room.degrees)
     rays = camera.rays()
     picture = backdrop(room, camera, rays)
-    points = camera.eye + picture.depth[..., None] * rays
-    on_top = np.abs(points[..., 2] - TABLE_TOP) < 1e-3
-    table = np.where(on_top[..., None], points[..., :2], 99).astype(np.float32)
+    x, y, z = surface(camera, rays, picture.depth)
+    table = np.where(np.abs(z - TABLE_TOP) < 1e-3, np.stack([x, y]), 99).astype(np.float32)
     colours = []
     for name in performance.objects:
         choices = CATEGORIES[name].colours
@@ -200,72 +201,78 @@ def cast_shadow(stage: Stage, rgb: Array, x: float, y: float, z: float, radius: 
     x -= 0.6 * height * float(stage.light.towards[0])
     y -= 0.6 * height * float(stage.light.towards[1])
     spread = radius + 0.25 * height
-    corners = np.array([(x + sx * 2 * spread, y + sy * 2 * spread, TABLE_TOP)
-                        for sx in (-1, 1) for sy in (-1, 1)], dtype=np.float32)
-    pixels, _ = stage.camera.project(corners)
-    x1, y1 = np.maximum(np.floor(pixels.min(0)), 0).astype(int)
-    x2, y2 = np.maximum(np.ceil(pixels.max(0)), 0).astype(int)
-    away = stage.table[y1:y2, x1:x2] - np.array((x, y), dtype=np.float32)
-    near = np.exp(-np.square(np.square(away).sum(-1) / spread**2))
-    strength = SHADOW * radius**2 / spread**2
-    rgb[y1:y2, x1:x2] *= 1 - strength * near[..., None]
+    reach = 2 * spread * SQUARE + vector(x, y, TABLE_TOP)
+    pixels, _ = stage.camera.project(reach)
+    x1, y1 = np.maximum(pixels.min(0), 0).astype(int)
+    x2, y2 = np.maximum(pixels.max(0) + 1, 0).astype(int)
+    to_x, to_y = stage.table[:, y1:y2, x1:x2]
+    near = np.exp(-np.square((np.square(to_x - x) + np.square(to_y - y)) / spread**2))
+    rgb[y1:y2, x1:x2] *= 1 - (SHADOW * radius**2 / spread**2 * near)[..., None]
+
+
+def extent(stage: Stage, who: int) -> float:
+    """About the radius of an object's shadow."""
+    width, depth, _ = CATEGORIES[stage.performance.objects[who]].size
+    return 0.35 * (width + depth)
+
+
+def split(stage: Stage) -> tuple[list[Solid], list[int], list[tuple[int, int]]]:
+    """What needs to be drawn only once.
+
+    Returns:
+        The solids that stay where they are in every frame; the objects that stand still; and
+        (object, solid) for each solid that moves. An object whose door moves has both.
+    """
+    show = stage.performance
+    fixed, standing, moving = [], [], []
+    for who in range(len(show.objects)):
+        solids = object_solids(stage, who, 0)
+        if np.ptp(show.place[:, who], axis=0).max() > 0 or np.ptp(show.tilt[:, who]) > 0:
+            moving += [(who, k) for k in range(len(solids))]
+            continue
+        standing.append(who)
+        opened = object_solids(stage, who, int(show.opening[:, who].argmax()))
+        for k, (solid, other) in enumerate(zip(solids, opened, strict=True)):
+            if np.array_equal(solid.centre, other.centre):
+                fixed.append(solid)
+            else:
+                moving.append((who, k))
+    return fixed, standing, moving
 
 
 def frames(stage: Stage) -> Iterator[Frame]:
-    """Draw the video.
-
-    Objects that never move are drawn once; shadows only ever touch the bare table, which they
-    may darken before anything stands on it.
-    """
-    show = stage.performance
-    still = [
-        bool(
-            np.ptp(show.place[:, who], axis=0).max() < 1e-6
-            and np.ptp(show.opening[:, who]) == 0
-            and np.ptp(show.tilt[:, who]) == 0
-        )
-        for who in range(len(show.objects))
-    ]
+    """Draw the video. Shadows darken the bare table only, whatever stands on it."""
+    show, camera, rays, light = stage.performance, stage.camera, stage.rays, stage.light
+    fixed, standing, moving = split(stage)
     base = stage.backdrop.copy()
     if show.turntable is not None:
-        draw(base, stage.camera, stage.rays, stage.light, [disc(*show.turntable)])
-    standing = [who for who, rests in enumerate(still) if rests]
+        draw(base, camera, rays, light, [disc(*show.turntable)])
     for who in standing:
-        width, depth, _ = CATEGORIES[show.objects[who]].size
-        cast_shadow(stage, base.rgb, *map(float, show.place[0, who]), 0.35 * (width + depth))
-    for who in standing:
-        draw(base, stage.camera, stage.rays, stage.light, object_solids(stage, who, 0))
-    free = base.owner == SCENERY
+        cast_shadow(stage, base.rgb, *map(float, show.place[0, who]), extent(stage, who))
+    draw(base, camera, rays, light, fixed)
+    draw(base, camera, rays, light, legs(stage.subject, pose(stage.subject, show.hand[0])))
+    covered = base.owner != SCENERY
+    walkers = [who for who in range(len(show.objects)) if who not in standing]
     for step in range(len(show.hand)):
-        yield frame(stage, base, free, [k for k, rests in enumerate(still) if not rests], step)
+        figure = pose(stage.subject, show.hand[step])
+        picture = base.copy()
+        for who in walkers:
+            cast_shadow(stage, picture.rgb, *map(float, show.place[step, who]), extent(stage, who))
+        for name in ("left_hand", "right_hand"):
+            cast_shadow(stage, picture.rgb, *map(float, figure.joints[name]), 0.07)
+        picture.rgb[covered] = base.rgb[covered]
+
+        now = {who: object_solids(stage, who, step) for who in {who for who, _ in moving}}
+        solids = body(stage.subject, figure, show.show_hand)
+        solids += [now[who][k] for who, k in moving]
+        solids += effects(stage, step)
+        draw(picture, camera, rays, light, solids)
+        rgb = smooth_edges(picture.rgb, picture.owner)
+        yield Frame(np.clip(rgb, 0, 255).astype(np.uint8), picture.owner, figure)
 
 
-def frame(stage: Stage, base: Picture, free: np.ndarray, moving: list[int], step: int) -> Frame:
-    """Draw one frame on a copy of what stands still."""
-    show = stage.performance
-    figure = pose(stage.subject, show.hand[step])
-    picture = base.copy()
-    shaded = picture.rgb
-    for who in moving:
-        width, depth, _ = CATEGORIES[show.objects[who]].size
-        cast_shadow(stage, shaded, *map(float, show.place[step, who]), 0.35 * (width + depth))
-    for name in ("left_hand", "right_hand"):
-        cast_shadow(stage, shaded, *map(float, figure.joints[name]), 0.07)
-    picture.rgb[~free] = base.rgb[~free]
-
-    solids = body(stage.subject, figure, show.show_hand)
-    for who in moving:
-        solids += object_solids(stage, who, step)
-    solids += effects(stage, step, figure)
-    draw(picture, stage.camera, stage.rays, stage.light, solids)
-    rgb = smooth_edges(picture.rgb, picture.owner)
-    return Frame(np.clip(rgb, 0, 255).astype(np.uint8), picture.owner, figure)
-
-
-def effects(stage: Stage, step: int, figure: Pose) -> list[Solid]:
+def effects(stage: Stage, step: int) -> list[Solid]:
     """What flows or is held and is not annotated: a stream, a spoon."""
-    from glidn.datasets.synthetic.person import limb
-
     show, solids = stage.performance, []
     who = int(show.pouring[step])
     if who >= 0:
@@ -277,7 +284,7 @@ def effects(stage: Stage, step: int, figure: Pose) -> list[Solid]:
     if show.spoon[step]:
         hand = show.hand[step]
         tip = hand + vector(-stage.subject.side * 0.09, -0.02, -0.02)
-        solids.append(limb(hand, tip, 0.008, vector(200, 202, 206), HAND))
+        solids.append(limb(hand, tip, 0.008, vector(200, 202, 206), PERSON))
     return solids
 
 

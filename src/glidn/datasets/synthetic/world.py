@@ -183,8 +183,8 @@ def draw_room(rng: np.random.Generator) -> Room:
     present = rng.random(2) < 0.5
     return Room(
         eye=vector(rng.uniform(-0.18, 0.18), rng.uniform(-1.75, -1.6), rng.uniform(1.5, 1.62)),
-        target=vector(rng.uniform(-0.03, 0.03), 0.1, rng.uniform(0.94, 0.98)),
-        degrees=float(rng.uniform(37, 40)),
+        target=vector(rng.uniform(-0.03, 0.03), 0.1, rng.uniform(0.98, 1.02)),
+        degrees=float(rng.uniform(36.5, 39)),
         lamp=unit(vector(rng.uniform(-0.7, 0.7), rng.uniform(-0.8, -0.4), 0.9)),
         tint=vector(1, rng.uniform(0.95, 1), rng.uniform(0.86, 1)) * np.float32(rng.uniform(0.9, 1.05)),
         wall=wall * np.float32(rng.uniform(0.9, 1.05)),

@@ -12,12 +12,13 @@ or not in front of the camera, does not count.
 import numpy as np
 
 from glidn import boxes
+from glidn.datasets.cad120_files import COPY_AGAIN, split_values
 from glidn.datasets.problems import Problem, Report, numbers
 
 JOINTS_WITH_ORIENTATION = (
-    ("head", "neck", "torso", "left_shoulder", "left_elbow", "right_shoulder", "right_elbow")
-    + ("left_hip", "left_knee", "right_hip", "right_knee")
-)  # fmt: skip
+    *("head", "neck", "torso", "left_shoulder", "left_elbow", "right_shoulder", "right_elbow"),
+    *("left_hip", "left_knee", "right_hip", "right_knee"),
+)
 JOINTS_WITHOUT = ("left_hand", "right_hand", "left_foot", "right_foot")
 JOINTS = JOINTS_WITH_ORIENTATION + JOINTS_WITHOUT
 LOWER_BODY = ("hip", "knee", "foot")
@@ -50,13 +51,13 @@ def read_skeleton(text: str, file: str, report: Report) -> np.ndarray | None:
             continue
         if len(values) != VALUES:
             what = f"there are {len(values)} values; a line of a skeleton has {VALUES}"
-            report(Problem(file, line, what, "Copy the file again from the dataset"))
+            report(Problem(file, line, what, COPY_AGAIN))
             good = False
         rows.append(values)
         lines.append(line)
     if not ended:
         what = "the last line is not END, so the file was cut off"
-        report(Problem(file, len(lines), what, "Copy the file again from the dataset"))
+        report(Problem(file, len(lines), what, COPY_AGAIN))
         return None
     if not good:
         return None
@@ -89,7 +90,7 @@ def person_boxes(joints: np.ndarray, width: int, height: int) -> tuple[np.ndarra
     points = project(upper[..., :3]) * (width / WIDTH, height / HEIGHT)
     low = np.where(seen[..., None], points, np.inf).min(axis=1)
     high = np.where(seen[..., None], points, -np.inf).max(axis=1)
-    some = seen.any(axis=1)
+    some = np.asarray(seen.any(axis=1))
     hull = np.where(some[:, None], np.concatenate([low, high], axis=1), 0)
     xyxy = boxes.clip(boxes.enlarge(hull, ENLARGE), width, height).astype(np.float32)
     return xyxy, some & (xyxy[:, 0] < xyxy[:, 2]) & (xyxy[:, 1] < xyxy[:, 3])
@@ -102,11 +103,3 @@ def project(points: np.ndarray) -> np.ndarray:
     u = WIDTH * x / (SPAN_X * z) + WIDTH / 2
     v = -HEIGHT * y / (SPAN_Y * z) + HEIGHT / 2
     return np.stack([u, v], axis=-1)
-
-
-def split_values(line: str) -> list[str]:
-    """A line of an official file -> its values; most lines of real copies end with a comma."""
-    values = [value.strip() for value in line.split(",")]
-    while values and not values[-1]:
-        values.pop()
-    return values

@@ -1,0 +1,1 @@
+"""The paper's tables, trained anew and set beside the paper's figures."""
