@@ -18,13 +18,16 @@ RECIPES = {"crop": "cad120.baseline", "geometry": "cad120.tracks", "small": "dem
 
 def main(arguments: list[str]) -> int:
     """Train every row of the paper's CAD-120 tables and set ours beside the paper's figures."""
-    nodes = _value(arguments, "--nodes") or "crop"
+    nodes, arguments = _take(arguments, "--nodes", "crop")
     if nodes not in RECIPES:
         raise SettingError(f"--nodes: {nodes} is no kind of node{nearest(nodes, RECIPES)}.")
-    parser = ArgumentParser(prog="glidn reproduce", description=main.__doc__)
+    parser = ArgumentParser(
+        prog="glidn reproduce",
+        description=f"{main.__doc__} --nodes crop (the paper's; default), geometry or small "
+        "chooses the recipe whose settings are the defaults below.",
+    )
     parser.add_argument("paper", choices=["cad120"], help="whose tables")
     parser.add_argument("--seeds", type=int, default=3, help="runs per row")
-    parser.add_argument("--nodes", default="crop", help="crop (the paper's), geometry or small")
     parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where to")
     parser.add_argument("--workers", type=int | None, help="processes; default: one per core")
     parser.add_argument("--tables", type=list[str], default=list(TABLES), help="which tables")
@@ -33,14 +36,17 @@ def main(arguments: list[str]) -> int:
     return _reproduce(found, to_config(found))
 
 
-def _value(arguments: list[str], option: str) -> str:
-    """An option's value before the parser is built: the defaults of the others depend on it."""
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if word == option:
-            return following
-        if word.startswith(option + "="):
-            return word.partition("=")[2]
-    return ""
+def _take(arguments: list[str], option: str, default: str) -> tuple[str, list[str]]:
+    """An option's value, and the other words: the defaults of the others depend on it."""
+    words = [part for word in arguments for part in _split(word, option)]
+    if option not in words:
+        return default, words
+    place = words.index(option)
+    return "".join(words[place + 1 : place + 2]), words[:place] + words[place + 2 :]
+
+
+def _split(word: str, option: str) -> list[str]:
+    return word.split("=", 1) if word.startswith(f"{option}=") else [word]
 
 
 def _reproduce(found: Namespace, base: RunConfig) -> int:

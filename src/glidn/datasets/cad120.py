@@ -170,7 +170,10 @@ def _read_activity(
     """The videos that the activityLabel.txt of a folder lists."""
     path = folder / "activityLabel.txt"
     found = []
-    for line, values in reading.lines(path):
+    lines = reading.lines(path)
+    if not lines and path.exists():
+        reading.problem(path, None, "the file lists no video", COPY_AGAIN)
+    for line, values in lines:
         if len(values) < 3:
             what = f"there are {len(values)} values; video,activity,subject,1:object,... expected"
             reading.problem(path, line, what, COPY_AGAIN)
@@ -244,7 +247,7 @@ def _read_video(reading: Reading, listed: _Listed, labelled: list[_Labelled]) ->
         return None
 
     text = read_text(skeleton, reading.file(skeleton), reading.report)
-    joints = read_skeleton(text, reading.file(skeleton), reading.report) if text else None
+    joints = None if text is None else read_skeleton(text, reading.file(skeleton), reading.report)
     size = _size(reading, paths) if paths else (WIDTH, HEIGHT)
     if joints is None or size is None:
         return None

@@ -57,20 +57,20 @@ def read_skeleton(text: str, file: str, report: Report) -> np.ndarray | None:
         lines.append(line)
     if not ended:
         what = "the last line is not END, so the file was cut off"
-        report(Problem(file, len(lines), what, COPY_AGAIN))
+        report(Problem(file, lines[-1] if lines else 1, what, COPY_AGAIN))
         return None
     if not good:
-        return None
+        return None  # values are parsed all at once, which needs full lines
     flat = [value for row in rows for value in row]
     where = [line for line in lines for _ in range(VALUES)]
     parsed = numbers(file, where, "a value", flat, report).reshape(-1, VALUES)
+    if np.isnan(parsed).any():
+        return None
     counted = parsed[:, 0] == np.arange(1, len(parsed) + 1)
-    if not counted.all() and not np.isnan(parsed).any():
+    if not counted.all():
         at = int(np.argmin(counted))
         what = f"the frame is {parsed[at, 0]:g}, and {at + 1} was expected"
         report(Problem(file, lines[at], what, "Frames count 1, 2, 3, ...; copy the file again"))
-        return None
-    if np.isnan(parsed).any():
         return None
     return np.stack([parsed[:, start : start + 4] for start in STARTS], axis=1)
 

@@ -1,9 +1,9 @@
 """CAD-120's official files: names, folders, and the text of each kind of line.
 
-    <root>/Subject1_rgbd_images/<activity>/<video>/RGB_<n>.png            n from 1
-    <root>/Subject1_annotations/<activity>/activityLabel.txt, labeling.txt
-    <root>/Subject1_annotations/<activity>/<video>.txt                    skeleton
-    <root>/Subject1_annotations/<activity>/<video>_obj<k>.txt             boxes of object k, from 1
+<root>/Subject1_rgbd_images/<activity>/<video>/RGB_<n>.png            n from 1
+<root>/Subject1_annotations/<activity>/activityLabel.txt, labeling.txt
+<root>/Subject1_annotations/<activity>/<video>.txt                    skeleton
+<root>/Subject1_annotations/<activity>/<video>_obj<k>.txt             boxes of object k, from 1
 """
 
 from collections.abc import Sequence

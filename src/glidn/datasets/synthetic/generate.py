@@ -1,4 +1,4 @@
-"""Write a whole generated dataset: which videos there are, each rendered once, several at a time."""
+"""Write a whole generated dataset: which videos there are, and each of them, several at a time."""
 
 import json
 import multiprocessing
@@ -136,9 +136,7 @@ def write_video(root: Path, config: SyntheticConfig, video: Video) -> None:
     # The room first: a pair of videos under a label rule shares it.
     room = draw_room(rng)
     performance = perform(config, video, rng)
-    stage = set_stage(
-        SUBJECTS[video.subject], performance, room, config.width, config.height, rng
-    )
+    stage = set_stage(SUBJECTS[video.subject], performance, room, config.width, config.height, rng)
     owners = [*range(1, len(performance.objects) + 1), HAND]
     names = object_names(performance)
     boxes: list[list[layout.Box | None]] = [[] for _ in names]
@@ -152,7 +150,9 @@ def write_video(root: Path, config: SyntheticConfig, video: Video) -> None:
                 seen.append(visible_box(frame.owner, owner))
         write_text(annotations / f"{video.name}.txt", layout.skeleton_lines(stage.camera, poses))
         for number, seen in enumerate(boxes, start=1):
-            write_text(annotations / f"{video.name}_obj{number}.txt", layout.box_lines(number, seen))
+            write_text(
+                annotations / f"{video.name}_obj{number}.txt", layout.box_lines(number, seen)
+            )
 
 
 def write_labels(root: Path, config: SyntheticConfig) -> None:

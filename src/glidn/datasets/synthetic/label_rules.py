@@ -17,7 +17,7 @@ but what the rule says.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +134,7 @@ def on_circle(angle: Array) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def joined(hand: Array, objects: Array) -> Array:
+def joined(hand: NDArray[Any], objects: NDArray[Any]) -> NDArray[Any]:
     """The hand (V, T, *) as node 0 before the objects (V, T, 3, *)."""
     return np.concatenate([hand[:, :, None], objects], axis=2)
 
@@ -198,7 +198,7 @@ def perform(rule: Rule, label: int, frames: int, rng: Rng) -> Performance:
     videos = sample(rule, 1, frames, rng, labels=np.array([label]), jitter=0.0)
     moving = videos.moving[0]
     ground = on_square(videos.positions[0])  # (T, N, 3)
-    lift = np.zeros(frames, dtype=np.float32)
+    lift: Array = np.zeros(frames, dtype=np.float32)
     turntable = None
     if rule == "relation":
         middle = ground[:, A : C + 1, :2].mean(axis=(0, 1))

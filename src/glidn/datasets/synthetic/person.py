@@ -46,9 +46,8 @@ class Pose:
 
 def elbow(shoulder: Array, hand: Array, arm: float, side: int) -> Array:
     """The elbow of an arm with two bones of length `arm`: low and outward (law of cosines)."""
-    along = hand - shoulder
-    distance = min(float(np.linalg.norm(along)), 2 * arm * STRETCH)
-    along = unit(along)
+    distance = min(float(np.linalg.norm(hand - shoulder)), 2 * arm * STRETCH)
+    along = unit(hand - shoulder)
     pole = vector(0.75 * side, 0.25, -1.0)
     outward = unit(pole - (pole @ along) * along)
     return shoulder + along * (distance / 2) + outward * np.sqrt(arm**2 - distance**2 / 4)

@@ -10,18 +10,16 @@ rectangle serves all kinds and only the pixels inside it are tested.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]  # float32, unless the script of a rule needs more
 Owners = NDArray[np.int16]
 Kind = Literal["box", "ellipsoid", "capsule", "frustum"]
 
-CORNERS = np.array(
-    [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float32
-)
+CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float32)
 MISS = np.float32(np.inf)
 AMBIENT = 0.42
 
@@ -38,9 +36,7 @@ def unit(direction: Array) -> Array:
 
 def cross(a: Array, b: Array) -> Array:
     """The vector product of two (3,) vectors; np.cross takes ten times as long on so few."""
-    return vector(
-        a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-    )
+    return vector(a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
 @dataclass(frozen=True)
@@ -110,6 +106,11 @@ class Solid:
     owner: int
     taper: float = 1.0
     gloss: float = 0.0
+
+    def __post_init__(self) -> None:
+        # One float64 among them would make every pixel's arithmetic float64, at half the speed.
+        for name in ("centre", "axes", "half", "colour"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
 
 
 def rectangle(camera: Camera, solid: Solid) -> tuple[slice, slice]:
@@ -319,9 +320,8 @@ def smooth_edges(rgb: Array, owner: Owners) -> Array:
     up, down = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(rgb) - 1)
     left, right = np.maximum(columns - 1, 0), np.minimum(columns + 1, rgb.shape[1] - 1)
     smooth = rgb.copy()
-    smooth[rows, columns] = (
-        0.4 * rgb[rows, columns]
-        + 0.15 * (rgb[up, columns] + rgb[down, columns] + rgb[rows, left] + rgb[rows, right])
+    smooth[rows, columns] = 0.4 * rgb[rows, columns] + 0.15 * (
+        rgb[up, columns] + rgb[down, columns] + rgb[rows, left] + rgb[rows, right]
     )
     return smooth
 

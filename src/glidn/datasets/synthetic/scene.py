@@ -93,9 +93,7 @@ def backdrop(room: Room, camera: Camera, rays: Array) -> Picture:
     rgb[on_floor] = room.floor
     rgb[~on_floor & (z < 0.09)] = 0.55 * room.wall
 
-    picture = Picture(
-        rgb.astype(np.float32), depth, np.full(depth.shape, SCENERY, dtype=np.int16)
-    )
+    picture = Picture(rgb.astype(np.float32), depth, np.full(depth.shape, SCENERY, dtype=np.int16))
     light = Light(room.lamp, room.tint)
     top = block(TABLE_X, TABLE_Y, (TABLE_TOP - 0.035, TABLE_TOP))
     before = picture.depth.copy()
@@ -123,24 +121,24 @@ def recolour(solid: Solid, colour: Array) -> Solid:
 def clutter(x: float, y: float, kind: int) -> list[Solid]:
     """Things that stand about and that nobody annotates: a jar, fruit, a pot with a plant."""
     stand = Stand(vector(x, y, TABLE_TOP), LEVEL, 0.0, SCENERY)
+    clay, lid = vector(190, 110, 60), vector(220, 215, 200)
+    apple, orange = vector(214, 60, 44), vector(230, 150, 40)
     if kind == 0:
         return [
-            stand.solid("frustum", (0, 0, 0.06), (0.08, 0.08, 0.12), vector(190, 110, 60), gloss=0.4),
-            stand.solid("frustum", (0, 0, 0.13), (0.085, 0.085, 0.02), vector(220, 215, 200)),
+            stand.solid("frustum", (0, 0, 0.06), (0.08, 0.08, 0.12), clay, gloss=0.4),
+            stand.solid("frustum", (0, 0, 0.13), (0.085, 0.085, 0.02), lid),
         ]
     if kind == 1:
         return [
-            stand.solid("ellipsoid", (dx, dy, 0.035), (0.075, 0.075, 0.07), vector(*colour), gloss=0.3)
-            for dx, dy, colour in ((-0.04, 0, (214, 60, 44)), (0.04, -0.01, (230, 150, 40)))
+            stand.solid("ellipsoid", (dx, dy, 0.035), (0.075, 0.075, 0.07), colour, gloss=0.3)
+            for dx, dy, colour in ((-0.04, 0.0, apple), (0.04, -0.01, orange))
         ]
     leaves = [
-        stand.solid("ellipsoid", (dx, dy, 0.15), (0.09, 0.09, 0.11), vector(60, g, 54))
-        for dx, dy, g in ((-0.03, 0, 120), (0.035, 0.01, 140), (0, -0.03, 105))
+        stand.solid("ellipsoid", (dx, dy, 0.15), (0.09, 0.09, 0.11), vector(60, green, 54))
+        for dx, dy, green in ((-0.03, 0.0, 120), (0.035, 0.01, 140), (0.0, -0.03, 105))
     ]
-    return [
-        stand.solid("frustum", (0, 0, 0.05), (0.1, 0.1, 0.1), vector(176, 96, 66), taper=1.25),
-        *leaves,
-    ]
+    pot = stand.solid("frustum", (0, 0, 0.05), (0.1, 0.1, 0.1), 0.93 * clay, taper=1.25)
+    return [pot, *leaves]
 
 
 @dataclass(frozen=True)
@@ -192,8 +190,9 @@ def object_solids(stage: Stage, who: int, step: int) -> list[Solid]:
     return SHAPES[show.objects[who]](stand, stage.colours[who])
 
 
-def cast_shadow(stage: Stage, rgb: Array, x: float, y: float, z: float, radius: float) -> None:
-    """Darken the table under something `z` above it, softer and fainter the higher it is."""
+def cast_shadow(stage: Stage, rgb: Array, place: Array, radius: float) -> None:
+    """Darken the table under something at `place` (3,), softer and fainter the higher it is."""
+    x, y, z = map(float, place)
     height = max(0.0, z - TABLE_TOP)
     if height > 0.5:
         return
@@ -248,7 +247,7 @@ def frames(stage: Stage) -> Iterator[Frame]:
     if show.turntable is not None:
         draw(base, camera, rays, light, [disc(*show.turntable)])
     for who in standing:
-        cast_shadow(stage, base.rgb, *map(float, show.place[0, who]), extent(stage, who))
+        cast_shadow(stage, base.rgb, show.place[0, who], extent(stage, who))
     draw(base, camera, rays, light, fixed)
     draw(base, camera, rays, light, legs(stage.subject, pose(stage.subject, show.hand[0])))
     covered = base.owner != SCENERY
@@ -257,9 +256,9 @@ def frames(stage: Stage) -> Iterator[Frame]:
         figure = pose(stage.subject, show.hand[step])
         picture = base.copy()
         for who in walkers:
-            cast_shadow(stage, picture.rgb, *map(float, show.place[step, who]), extent(stage, who))
+            cast_shadow(stage, picture.rgb, show.place[step, who], extent(stage, who))
         for name in ("left_hand", "right_hand"):
-            cast_shadow(stage, picture.rgb, *map(float, figure.joints[name]), 0.07)
+            cast_shadow(stage, picture.rgb, figure.joints[name], 0.07)
         picture.rgb[covered] = base.rgb[covered]
 
         now = {who: object_solids(stage, who, step) for who in {who for who, _ in moving}}

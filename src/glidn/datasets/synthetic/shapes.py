@@ -111,9 +111,7 @@ def cup(stand: Stand, colour: Array) -> list[Solid]:
         stand.solid(
             "frustum", (0, 0, height / 2), (body, body, height), colour, taper=1.12, gloss=0.3
         ),
-        stand.solid(
-            "frustum", (0, 0, height), (0.8 * body, 0.8 * body, 0.004), vector(90, 56, 36)
-        ),
+        stand.solid("frustum", (0, 0, height), (0.8 * body, 0.8 * body, 0.004), vector(90, 56, 36)),
         stand.solid(
             "ellipsoid", (body * 0.52, 0, height * 0.52), (0.035, 0.016, 0.065), colour, gloss=0.3
         ),
@@ -160,9 +158,7 @@ def plate(stand: Stand, colour: Array) -> list[Solid]:
         stand.solid(
             "frustum", (0, 0, height / 2), (width, width, height), colour, taper=1.6, gloss=0.3
         ),
-        stand.solid(
-            "frustum", (0, 0, height), (0.62 * width, 0.62 * width, 0.003), 0.84 * colour
-        ),
+        stand.solid("frustum", (0, 0, height), (0.62 * width, 0.62 * width, 0.003), 0.84 * colour),
     ]
 
 

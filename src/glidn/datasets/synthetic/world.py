@@ -128,13 +128,47 @@ class Subject:
 
 
 SUBJECTS = {
-    1: Subject(1.19, 0.36, 0.29, True, 1.0, (226, 178, 146), (62, 42, 30), (52, 96, 168)),
-    3: Subject(
-        1.13, 0.32, 0.27, True, 1.12, (176, 122, 86), (30, 24, 22), (176, 58, 74), long_hair=True
+    1: Subject(
+        shoulder=1.19,
+        breadth=0.36,
+        arm=0.29,
+        right_handed=True,
+        pace=1.0,
+        skin=(226, 178, 146),
+        hair=(62, 42, 30),
+        shirt=(52, 96, 168),
     ),
-    4: Subject(1.23, 0.40, 0.30, False, 0.94, (112, 76, 56), (22, 20, 20), (70, 136, 92)),
+    3: Subject(
+        shoulder=1.13,
+        breadth=0.32,
+        arm=0.27,
+        right_handed=True,
+        pace=1.12,
+        skin=(176, 122, 86),
+        hair=(30, 24, 22),
+        shirt=(176, 58, 74),
+        long_hair=True,
+    ),
+    4: Subject(
+        shoulder=1.23,
+        breadth=0.40,
+        arm=0.30,
+        right_handed=False,
+        pace=0.94,
+        skin=(112, 76, 56),
+        hair=(22, 20, 20),
+        shirt=(70, 136, 92),
+    ),
     5: Subject(
-        1.16, 0.34, 0.28, True, 1.06, (240, 200, 172), (178, 130, 66), (196, 156, 64), long_hair=True
+        shoulder=1.16,
+        breadth=0.34,
+        arm=0.28,
+        right_handed=True,
+        pace=1.06,
+        skin=(240, 200, 172),
+        hair=(178, 130, 66),
+        shirt=(196, 156, 64),
+        long_hair=True,
     ),
 }
 
@@ -186,10 +220,10 @@ def draw_room(rng: np.random.Generator) -> Room:
         target=vector(rng.uniform(-0.03, 0.03), 0.1, rng.uniform(0.98, 1.02)),
         degrees=float(rng.uniform(36.5, 39)),
         lamp=unit(vector(rng.uniform(-0.7, 0.7), rng.uniform(-0.8, -0.4), 0.9)),
-        tint=vector(1, rng.uniform(0.95, 1), rng.uniform(0.86, 1)) * np.float32(rng.uniform(0.9, 1.05)),
-        wall=wall * np.float32(rng.uniform(0.9, 1.05)),
-        floor=vector(120, 112, 104) * np.float32(rng.uniform(0.8, 1.1)),
-        wood=wood * np.float32(rng.uniform(0.9, 1.1)),
+        tint=vector(1, rng.uniform(0.95, 1), rng.uniform(0.86, 1)) * rng.uniform(0.9, 1.05),
+        wall=wall * rng.uniform(0.9, 1.05),
+        floor=vector(120, 112, 104) * rng.uniform(0.8, 1.1),
+        wood=wood * rng.uniform(0.9, 1.1),
         grain=rng.uniform(0, 2 * np.pi, size=4).astype(np.float32),
         poster=(float(rng.uniform(-0.9, 0.4)), float(rng.uniform(1.3, 1.45)), 0.45, 0.4),
         poster_colour=poster,

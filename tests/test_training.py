@@ -1,0 +1,142 @@
+"""The loop: resume equals uninterrupted, teachers stay frozen, peers stay independent."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from make import CLASSES, samples
+
+from glidn.config import DistillConfig, NodesConfig, TrainConfig, ViewConfig
+from glidn.errors import RunError
+from glidn.model import Network, build
+from glidn.training import consult, fit, seeded
+
+NODES = NodesConfig(kinds=("geometry",))
+TRAIN = TrainConfig(epochs=6, batch=4, lr=0.01, decay_every=3, threads=1)
+
+
+def network(context: str = "local", seed: int = 0) -> Network:
+    seeded(seed, context)
+    view = ViewConfig(context=context, embed=8, width=8, layers=2, dropout=0.2)
+    return build(NODES, view, {"geometry": 7}, len(CLASSES))
+
+
+def weights(net: Network) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+class Stop(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def stop_after(epoch: int):
+    def progress(done: int, total: int) -> None:
+        if done == epoch:
+            raise Stop
+
+    return progress
+
+
+def test_resume_equals_uninterrupted(tmp_path: Path):
+    """With dropout, shuffling and a decaying rate; the checkpoint is older than the kill."""
+    train = replace(TRAIN, checkpoint_every=2)
+    whole = network()
+    fit({"local": whole}, samples(), train, None, None, tmp_path / "whole")
+
+    for stop in (3, 5):
+        with pytest.raises(Stop):
+            fit(
+                {"local": network()}, samples(), train, None, None, tmp_path / "cut",
+                stop_after(stop),
+            )  # fmt: skip
+    resumed = network()
+    fit({"local": resumed}, samples(), train, None, None, tmp_path / "cut")
+
+    assert torch.equal(weights(whole), weights(resumed))
+    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "cut")]
+    assert logs[0] == logs[1]
+    assert [json.loads(line)["epoch"] for line in logs[0].splitlines()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: Path):
+    made = []
+    for number, seed in enumerate((0, 0, 1)):
+        net = network(seed=0)
+        fit({"local": net}, samples(), replace(TRAIN, seed=seed), None, None, tmp_path / f"{number}")
+        made.append(weights(net))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+
+
+def test_a_spoilt_checkpoint_is_one_sentence(tmp_path: Path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(RunError, match=r"checkpoint\.pt cannot be resumed from"):
+        fit({"local": network()}, samples(), TRAIN, None, None, tmp_path)
+
+
+def test_it_learns_what_can_be_learnt(tmp_path: Path):
+    net = network()
+    fit({"local": net}, samples(60), replace(TRAIN, epochs=30), None, None, tmp_path)
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert last["local.accuracy"] > 0.9
+
+
+def test_a_student_with_its_teacher_alone_ends_where_the_teacher_is(tmp_path: Path):
+    """λ1 = 0: only the teacher's logits are left to learn from."""
+    material = samples(30)
+    teacher = network("global")
+    fit({"global": teacher}, material, replace(TRAIN, epochs=20), None, None, tmp_path / "t")
+    before = weights(teacher)
+    said = consult(teacher, material)
+
+    student = network("local")
+    only_teacher = DistillConfig(temperature=1, lambda1=0, lambda2=1)
+    long = replace(TRAIN, epochs=60, decay_every=60)
+    fit({"local": student}, material, long, only_teacher, said, tmp_path / "s")
+
+    assert torch.equal(before, weights(teacher))
+    log = [json.loads(line) for line in (tmp_path / "s" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["local.teacher"] < 0.2 * log[0]["local.teacher"]
+
+
+def test_a_teacher_is_consulted_in_eval_mode_on_each_variant():
+    material = [
+        replace(s, variants=(*s.variants, {"geometry": -s.variants[0]["geometry"]}), real=s.real * 2)
+        for s in samples(5)
+    ]
+    teacher = network("global").train()  # dropout on, unless consult turns it off
+    first, again = consult(teacher, material), consult(teacher, material)
+    videos = [sample.video for sample in material]
+    torch.testing.assert_close(first(videos, [1] * 5), again(videos, [1] * 5))
+    assert (first(videos, [0] * 5) - first(videos, [1] * 5)).abs().max() > 1e-3
+
+
+def test_peers_that_ignore_each_other_train_as_if_alone(tmp_path: Path):
+    """λ2 = 0 takes the teaching away: what is left must be two separate trainings."""
+    train = replace(TRAIN, epochs=3)
+    view = {name: network(name) for name in ("local", "global")}
+    for net in view.values():
+        net.relate.dropout.p = 0.0
+        net.classify[0].p = 0.0
+    deaf = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=0)
+    fit(view, samples(), train, deaf, None, tmp_path / "both")
+
+    alone = network("global")
+    alone.relate.dropout.p = 0.0
+    alone.classify[0].p = 0.0
+    fit({"global": alone}, samples(), train, None, None, tmp_path / "alone")
+    torch.testing.assert_close(weights(view["global"]), weights(alone))
+
+
+def test_peers_come_to_agree(tmp_path: Path):
+    distance = {}
+    for lambda2 in (0.0, 10.0):
+        views = {name: network(name) for name in ("local", "global")}
+        config = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=lambda2)
+        fit(views, samples(30), replace(TRAIN, epochs=20), config, None, tmp_path / f"{lambda2}")
+        said = [consult(net, samples(30)).logits for net in views.values()]
+        apart = [(said[0][v].softmax(-1) - said[1][v].softmax(-1)).abs().mean() for v in said[0]]
+        distance[lambda2] = torch.stack(apart).mean()
+    assert distance[10.0] < 0.7 * distance[0.0]
