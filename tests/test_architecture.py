@@ -21,8 +21,10 @@ FLOORS: list[set[str]] = [
     {"checkpoint", "features"},
     {"evaluation", "training"},
     {"experiment"},
-    {"reproduction", "report"},
-    {"cli", "__main__"},
+    {"report"},
+    {"reproduction"},
+    {"cli"},
+    {"__main__"},
 ]
 # The public names: they may be imported from anywhere, for the version.
 TOP = "glidn"

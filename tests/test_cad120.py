@@ -8,6 +8,7 @@ from PIL import Image
 
 from glidn.datasets import load
 from glidn.datasets.check import examine
+from glidn.datasets.synthetic import SyntheticConfig, write_cad120
 from glidn.errors import DataError
 from glidn.types import Segment
 
@@ -276,6 +277,29 @@ def test_damaged_content_gets_its_sentence_from_load_and_doctor(copy, case):
     file, old, new, expected = BAD[case]
     replace(annotations(copy, file), old, new)
     assert f"Subject1_annotations/{CEREAL}/{expected}" in first_sentence(copy)
+
+
+def test_generated_videos_are_read_as_they_were_meant(tmp_path):
+    """The other author's writer of this layout: same frames, same projection, same pixels."""
+    config = SyntheticConfig(
+        repetitions=1, frames=40, width=160, height=120, subjects=(1, 3), activities=(CEREAL,)
+    )
+    write_cad120(tmp_path, config, workers=1)
+    found = examine(tmp_path)
+    assert not found.problems and not found.dataset.left_out
+    assert found.counts["videos"] == found.counts["subjects"] == 2
+    for video in found.dataset.videos:
+        assert (video.width, video.height, video.frames) == (160, 120, 40)
+        person = video.tracks[0]
+        assert person.category == "person" and len(person.frames) == 40
+        # The person moves and the room does not: what moves most lies within the person's box.
+        images = video.pixels.read(np.arange(40)).astype(int)
+        moving = np.abs(np.diff(images, axis=0)).sum(axis=(0, 3))
+        y, x = np.divmod(np.argsort(moving.ravel())[-100:], 160)
+        (x1, y1), (x2, y2) = person.xyxy[:, :2].min(axis=0), person.xyxy[:, 2:].max(axis=0)
+        hair = 5  # the head's joint is its middle
+        assert (x2 - x1) * (y2 - y1 + hair) < 0.5 * 160 * 120
+        assert ((x1 <= x) & (x < x2) & (y1 - hair <= y) & (y < y2)).mean() > 0.9
 
 
 def test_missing_folders_and_images(copy):

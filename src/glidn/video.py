@@ -198,7 +198,7 @@ def _read_index(path: Path) -> _Index:
         stream = _video_stream(container, path)
         time_base = stream.time_base
         seeks = container.format.name in SEEKS_EXACTLY
-        packets = []
+        packets: list[tuple[int, bool]] = []  # (pts, is key frame)
         for packet in container.demux(stream):
             # The packet in which a file was cut off; MPEG-TS has such at its beginning, too.
             if packet.is_corrupt and seeks:

@@ -84,16 +84,16 @@ class Relations(nn.Module):
 
 
 def time_encoding(steps: int, width: int, device: torch.device | None = None) -> Tensor:
-    """(T, D): sines and cosines of the share of the video that has passed (Vaswani et al. 2017).
+    """(T, D): sines and cosines of the share of the video that has passed, at many rates.
 
-    Position is measured as a share of the video, stretched to 0..100, so that videos of any
-    length and any number of steps are comparable.
+    Like Vaswani et al. (2017), but with the share 0..1 for position, so that videos of any length
+    are comparable, and rates from a quarter turn per video, which rises steadily and so tells
+    before from after, to sixteen turns.
     """
-    share = torch.linspace(0, 100, steps, device=device)[:, None]
+    share = torch.linspace(0, 1, steps, device=device)[:, None]
     pairs = (width + 1) // 2
-    rates = torch.exp(-math.log(10_000.0) * torch.arange(pairs, device=device) / pairs)
-    angles = share * rates
-    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
+    rates = 0.5 * math.pi * 64 ** torch.linspace(0, 1, pairs, device=device)
+    return torch.stack([(share * rates).sin(), (share * rates).cos()], -1).flatten(1)[:, :width]
 
 
 class Mean(nn.Module):

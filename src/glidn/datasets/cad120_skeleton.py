@@ -9,10 +9,13 @@ the body. Legs are left out: behind a table the tracker guesses them. A joint wi
 or not in front of the camera, does not count.
 """
 
+import operator
+import re
+
 import numpy as np
 
 from glidn import boxes
-from glidn.datasets.cad120_files import COPY_AGAIN, split_values
+from glidn.datasets.cad120_files import COPY_AGAIN
 from glidn.datasets.problems import Problem, Report, numbers
 
 JOINTS_WITH_ORIENTATION = (
@@ -29,6 +32,12 @@ VALUES = 1 + 14 * len(JOINTS_WITH_ORIENTATION) + 4 * len(JOINTS_WITHOUT)
 # Where each joint's x, y, z and confidence begin.
 STARTS = [1 + 14 * k + 10 for k in range(11)] + [1 + 14 * 11 + 4 * k for k in range(4)]
 
+# The frame, then x, y, z and confidence of every joint.
+USED = (0, *(start + offset for start in STARTS for offset in range(4)))
+pick_used = operator.itemgetter(*USED)
+NO_NUMBER = re.compile(r"[^0-9eE+\-., \t]")
+BLANK = ", \t"  # what may stand around the values of a line
+
 # The published projection (PROTOCOL.md section 1): u = 640 X / (1.1147 Z) + 320 and
 # v = -480 Y / (0.8336 Z) + 240. 1.1147 and 0.8336 are the width and the height, in metres, of
 # what the camera sees at a distance of one metre.
@@ -39,40 +48,46 @@ ENLARGE = 1.2
 
 def read_skeleton(text: str, file: str, report: Report) -> np.ndarray | None:
     """(F, 15, 4) float64 x, y, z, confidence of every joint; None where the file has a problem."""
-    rows: list[list[str]] = []
+    rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     good, ended = True, False
     for line, content in enumerate(text.splitlines(), start=1):
-        values = split_values(content)
-        if not values:
-            continue
-        if ended or values == ["END"]:
+        content = content.strip(BLANK)
+        if content == "END":
             ended = True
+            break
+        if not content:
             continue
+        values = content.split(",")
         if len(values) != VALUES:
             what = f"there are {len(values)} values; a line of a skeleton has {VALUES}"
             report(Problem(file, line, what, COPY_AGAIN))
             good = False
-        rows.append(values)
+            continue
+        # Two in three values are orientations, which nobody needs: they are looked at only where
+        # the line holds something that is no number. This makes reading CAD-120 twice as fast.
+        if NO_NUMBER.search(content):
+            parsed = numbers(file, [line] * VALUES, "a value", values, report)
+            good &= not np.isnan(parsed).any()
+        rows.append(pick_used(values))
         lines.append(line)
     if not ended:
         what = "the last line is not END, so the file was cut off"
         report(Problem(file, lines[-1] if lines else 1, what, COPY_AGAIN))
+    if not ended or not good:
         return None
-    if not good:
-        return None  # values are parsed all at once, which needs full lines
     flat = [value for row in rows for value in row]
-    where = [line for line in lines for _ in range(VALUES)]
-    parsed = numbers(file, where, "a value", flat, report).reshape(-1, VALUES)
-    if np.isnan(parsed).any():
+    where = [line for line in lines for _ in USED]
+    table = numbers(file, where, "a value", flat, report).reshape(-1, len(USED))
+    if np.isnan(table).any():
         return None
-    counted = parsed[:, 0] == np.arange(1, len(parsed) + 1)
+    counted = table[:, 0] == np.arange(1, len(table) + 1)
     if not counted.all():
         at = int(np.argmin(counted))
-        what = f"the frame is {parsed[at, 0]:g}, and {at + 1} was expected"
+        what = f"the frame is {table[at, 0]:g}, and {at + 1} was expected"
         report(Problem(file, lines[at], what, "Frames count 1, 2, 3, ...; copy the file again"))
         return None
-    return np.stack([parsed[:, start : start + 4] for start in STARTS], axis=1)
+    return table[:, 1:].reshape(-1, len(JOINTS), 4)
 
 
 def person_boxes(joints: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

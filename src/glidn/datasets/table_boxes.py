@@ -76,11 +76,12 @@ def read_tracks(
     rows = _without_repetitions(columns, rows, video, track, frame, report)
     xyxy = boxes.clip(xyxy, width, height)
 
+    categories = np.array(category)
     found: dict[str, list[tuple[int, Track]]] = {name: [] for name in names}
     ends = np.flatnonzero(np.diff(video[rows]) | np.diff(track[rows])) + 1
     for group in np.split(rows, ends) if len(rows) else ():
         first = int(group.min())  # rows are sorted by frame here; the file need not be
-        if wrong := _wrong_track(columns, group, category, score):
+        if wrong := _wrong_track(columns, group, categories, score):
             report(Problem(columns.file, *wrong))
             continue
         found[names[video[first]]].append(
@@ -226,18 +227,21 @@ def _without_repetitions(
 
 
 def _wrong_track(
-    columns: Columns, group: np.ndarray, category: Sequence[str], score: np.ndarray
+    columns: Columns, group: np.ndarray, category: np.ndarray, score: np.ndarray
 ) -> tuple[int, str, str] | None:
-    """(line, what, mend) if the rows of one track do not fit together."""
+    """(line, what, mend) if the rows of one track, sorted by frame, do not fit together."""
     first = group[0]
-    for row in group.tolist():
-        if category[row] != category[first]:
-            what = (
-                f"track {columns.values['track'][row]!r} is a {category[row]!r} here and a "
-                f"{category[first]!r} in line {columns.lines[first]}"
-            )
-            return columns.lines[row], what, "Give one object one category throughout its video"
-        if np.isnan(score[row]) != np.isnan(score[first]):
-            what = f"track {columns.values['track'][row]!r} has scores in some of its frames only"
-            return columns.lines[row], what, "Give every box of a track a score, or none"
+    name = columns.values["track"][first]
+    others = group[category[group] != category[first]]
+    if len(others):
+        what = (
+            f"track {name!r} is a {str(category[others[0]])!r} here and a "
+            f"{str(category[first])!r} in line {columns.lines[first]}"
+        )
+        mend = "Give one object one category throughout its video"
+        return columns.lines[others[0]], what, mend
+    unlike = group[np.isnan(score[group]) != np.isnan(score[first])]
+    if len(unlike):
+        what = f"track {name!r} has scores in some of its frames only"
+        return columns.lines[unlike[0]], what, "Give every box of a track a score, or none"
     return None

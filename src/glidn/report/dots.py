@@ -1,0 +1,112 @@
+"""Dots with intervals on a common scale: a line of SVG that is as wide as its place.
+
+Places along the scale are percentages, so nothing is stretched at any width; the page's style
+sheet gives the colours.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from glidn.report.markup import Html, tag
+
+HEIGHT = 22
+# Free at either side, so that a mark at the very end is not cut; in percent of the width.
+MARGIN = 3.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From the lowest to the highest number, with ticks at round ones."""
+
+    low: float
+    high: float
+    step: float
+
+    @staticmethod
+    def around(values: Iterable[float], least: float, most: float = math.inf) -> "Scale":
+        """The round scale that holds all values and 0..1 steps of them.
+
+        Args:
+            least, most: what the scale may not exceed.
+        """
+        every = list(values)
+        low, high = min(every), max(every)
+        step = next(
+            (s for s in (0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 5), 50
+        )
+        return Scale(
+            max(math.floor(low / step) * step, least), min(math.ceil(high / step) * step, most), step
+        )
+
+    def at(self, value: float) -> str:
+        """A place along the width."""
+        share = (value - self.low) / (self.high - self.low or 1)
+        return f"{MARGIN + (100 - 2 * MARGIN) * share:.2f}%"
+
+    @property
+    def ticks(self) -> list[float]:
+        number = round((self.high - self.low) / self.step)
+        return [self.low + self.step * tick for tick in range(number + 1)]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A dot, with its interval where there is one.
+
+    Attributes:
+        kind: its CSS class: a view ("local", "global", "none"), "ours", or "paper" (hollow).
+    """
+
+    value: float
+    kind: str
+    low: float | None = None
+    high: float | None = None
+
+
+def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) -> Html:
+    """One line of marks over faint ticks.
+
+    Args:
+        label: what it shows, for those who cannot see it.
+        zero: draw the line of no difference.
+    """
+    middle = HEIGHT / 2
+    parts = [
+        tag("line", class_="tick", x1=scale.at(t), x2=scale.at(t), y1=0, y2=HEIGHT)
+        for t in scale.ticks
+    ]
+    if zero:
+        parts.append(
+            tag("line", class_="zero", x1=scale.at(0), x2=scale.at(0), y1=0, y2=HEIGHT)
+        )
+    for mark in marks:
+        if mark.low is not None and mark.high is not None:
+            parts.append(
+                tag(
+                    "line",
+                    class_=f"interval {mark.kind}",
+                    x1=scale.at(mark.low),
+                    x2=scale.at(mark.high),
+                    y1=middle,
+                    y2=middle,
+                )
+            )
+    parts += [
+        tag("circle", class_=f"dot {mark.kind}", cx=scale.at(mark.value), cy=middle, r=5)
+        for mark in marks
+    ]
+    return tag(
+        "svg", *parts, class_="dots", width="100%", height=HEIGHT, role="img", aria_label=label
+    )
+
+
+def axis(scale: Scale, unit: str = "") -> Html:
+    """The numbers of the ticks, to stand above the lines."""
+    numbers = [
+        tag("text", f"{tick:g}{unit}".replace("-", "\N{MINUS SIGN}"), x=scale.at(tick), y=13)
+        for tick in scale.ticks
+    ]
+    return tag(
+        "svg", *numbers, class_="dots axis", width="100%", height=18, aria_hidden="true"
+    )

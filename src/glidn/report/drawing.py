@@ -1,0 +1,282 @@
+"""One frame as a network sees it: boxes, the strongest edges, and below them a strip.
+
+Local view: edges run between the boxes of the frame; the strip shows the frame's nodes and how
+much each is listened to. Global view: edges run from the boxes of the frame down to the moments
+that they listen to, which stand in the strip as cut-outs with their time.
+
+Everything is drawn twice as large and reduced at the end, which makes lines smooth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from glidn.report.graph import Edge
+from glidn.types import Boxes, Video
+
+Colour = tuple[int, int, int]
+Point = tuple[float, float]
+
+# On dark ground and on pictures; lighter than the page's.
+COLOURS: dict[str, Colour] = {
+    "local": (92, 184, 255),
+    "global": (255, 152, 72),
+    "none": (200, 206, 212),
+}
+INK, QUIET, GROUND, CANVAS = (240, 243, 245), (150, 159, 168), (21, 25, 29), (44, 51, 58)
+FINE = 2  # how much larger everything is drawn
+CAPTION, STRIP, THUMB, FEET = 26, 100, 58, 14
+PLACES = 6  # cut-outs in the strip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Sizes of the picture, before it is enlarged for drawing.
+
+    Attributes:
+        width, height: of the whole picture.
+        scale: from pixels of the video to ours.
+        left: where the frame begins.
+        floor: where it ends and the strip begins.
+    """
+
+    width: int
+    height: int
+    scale: float
+    left: int
+    floor: int
+
+    @staticmethod
+    def of(video: Video) -> "Stage":
+        """A frame of at most 480 x 400, and room for the words below it."""
+        scale = min(480 / video.width, 400 / video.height)
+        shown, floor = round(video.width * scale), round(video.height * scale)
+        width = max(shown, 400)
+        height = floor + CAPTION + STRIP
+        return Stage(width + width % 2, height + height % 2, scale, (width - shown) // 2, floor)
+
+    def box(self, xyxy: np.ndarray) -> tuple[float, float, float, float]:
+        """A box of the video, in our pixels."""
+        x1, y1, x2, y2 = (float(value) * self.scale for value in xyxy)
+        return x1 + self.left, y1, x2 + self.left, y2
+
+    def place(self, number: int) -> float:
+        """The middle of a cut-out in the strip."""
+        return self.width * (number + 0.5) / PLACES
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A cut-out in the strip.
+
+    Attributes:
+        place: 0..PLACES - 1, from the left.
+        picture: None where the video has no pixels.
+        text: below it.
+        strength: 0..1, how strong its frame is drawn.
+    """
+
+    place: int
+    picture: Image.Image | None
+    text: str
+    strength: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What there is to draw of one frame.
+
+    Attributes:
+        image: (height, width, 3) uint8; None where the video has no pixels.
+        boxes: of several frames; `row` is the one to draw.
+        edges: of the step that is nearest to this frame.
+        places: of every step in the strip, where that stands for the whole video.
+        words: left and right of the line below the frame.
+        now: the share of the video that has passed.
+    """
+
+    view: str
+    image: np.ndarray | None
+    boxes: Boxes
+    row: int
+    edges: Sequence[Edge]
+    thumbs: Sequence[Thumb]
+    places: Sequence[int]
+    words: tuple[str, str]
+    now: float
+
+
+def draw(stage: Stage, moment: Moment) -> np.ndarray:
+    """(height, width, 3) uint8 RGB."""
+    picture = Image.new("RGB", (stage.width * FINE, stage.height * FINE), GROUND)
+    _paste_frame(picture, stage, moment.image)
+    brush = Brush(ImageDraw.Draw(picture, "RGBA"))
+    _draw_boxes(brush, stage, moment)
+    _draw_strip(picture, brush, stage, moment)
+    if moment.view == "global":
+        _draw_edges_down(brush, stage, moment)
+    else:
+        _draw_edges(brush, stage, moment)
+    _draw_tags(brush, stage, moment)
+    return np.asarray(picture.reduce(FINE))
+
+
+class Brush:
+    """PIL's drawing in pixels of the final picture."""
+
+    def __init__(self, canvas: ImageDraw.ImageDraw) -> None:
+        self.canvas = canvas
+
+    def line(self, points: Sequence[Point], width: float, colour: Colour, alpha: float) -> None:
+        large = [(x * FINE, y * FINE) for x, y in points]
+        ink = (*colour, round(255 * alpha))
+        self.canvas.line(large, fill=ink, width=max(round(width * FINE), 1), joint="curve")
+
+    def box(self, box: Sequence[float], width: float, colour: Colour, alpha: float = 1) -> None:
+        large = [value * FINE for value in box]
+        self.canvas.rectangle(
+            large, outline=(*colour, round(255 * alpha)), width=max(round(width * FINE), 1)
+        )
+
+    def fill(self, box: Sequence[float], colour: Colour, alpha: float = 1, round_: float = 0) -> None:
+        large = [value * FINE for value in box]
+        self.canvas.rounded_rectangle(large, round_ * FINE, fill=(*colour, round(255 * alpha)))
+
+    def dot(self, at: Point, radius: float, colour: Colour) -> None:
+        x, y, r = at[0] * FINE, at[1] * FINE, radius * FINE
+        self.canvas.ellipse([x - r, y - r, x + r, y + r], fill=colour, outline=GROUND, width=FINE)
+
+    def text(self, at: Point, words: str, size: float, colour: Colour, anchor: str = "ls") -> None:
+        self.canvas.text((at[0] * FINE, at[1] * FINE), words, colour, font(size), anchor)
+
+
+@lru_cache
+def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font that comes with PIL, so that every machine draws alike."""
+    return ImageFont.load_default(size * FINE)
+
+
+def text_width(words: str, size: float) -> float:
+    """In pixels of the final picture."""
+    return font(size).getlength(words) / FINE
+
+
+def shortened(words: str, size: float, room: float) -> str:
+    """Words cut to fit, with an ellipsis."""
+    if text_width(words, size) <= room:
+        return words
+    while words and text_width(words + "...", size) > room:
+        words = words[:-1]
+    return words.rstrip() + "..."
+
+
+def _paste_frame(picture: Image.Image, stage: Stage, image: np.ndarray | None) -> None:
+    width = (stage.width - 2 * stage.left) * FINE
+    size = (width, stage.floor * FINE)
+    frame = Image.new("RGB", size, CANVAS) if image is None else Image.fromarray(image).resize(size)
+    picture.paste(frame, (stage.left * FINE, 0))
+
+
+def _draw_boxes(brush: Brush, stage: Stage, moment: Moment) -> None:
+    for slot in np.flatnonzero(moment.boxes.real[moment.row]):
+        box = stage.box(moment.boxes.xyxy[moment.row, slot])
+        if moment.image is None:
+            brush.fill(box, INK, 0.07)
+        brush.box(box, 3.5, GROUND, 0.45)
+        brush.box(box, 1.5, INK)
+
+
+def _draw_tags(brush: Brush, stage: Stage, moment: Moment) -> None:
+    for slot in np.flatnonzero(moment.boxes.real[moment.row]):
+        x1, y1, _, _ = stage.box(moment.boxes.xyxy[moment.row, slot])
+        words = moment.boxes.categories[slot]
+        width = text_width(words, 13) + 8
+        left = min(max(x1, stage.left), stage.width - stage.left - width)
+        top = y1 - 18 if y1 >= 18 else y1
+        brush.fill((left, top, left + width, top + 17), GROUND, 0.72, 2)
+        brush.text((left + 4, top + 13), words, 13, INK)
+
+
+def _draw_edges(brush: Brush, stage: Stage, moment: Moment) -> None:
+    for edge in reversed(moment.edges):
+        start, end = _centre(stage, moment, edge.listener[1]), _centre(stage, moment, edge.target[1])
+        if start and end:
+            _draw_edge(brush, _bow(start, end), edge.strength, COLOURS[moment.view])
+
+
+def _draw_edges_down(brush: Brush, stage: Stage, moment: Moment) -> None:
+    top = stage.floor + CAPTION + 4
+    for edge in reversed(moment.edges):
+        start = _centre(stage, moment, edge.listener[1])
+        if start:
+            end = (stage.place(moment.places[edge.target[0]]), top)
+            _draw_edge(brush, _fall(start, end), edge.strength, COLOURS[moment.view])
+
+
+def _draw_edge(brush: Brush, points: Sequence[Point], strength: float, colour: Colour) -> None:
+    width = 1.2 + 5 * strength
+    brush.line(points, width + 2, GROUND, 0.3)
+    brush.line(points, width, colour, 0.35 + 0.65 * strength)
+    brush.dot(points[-1], 3.5 + 2 * strength, colour)
+
+
+def _draw_strip(picture: Image.Image, brush: Brush, stage: Stage, moment: Moment) -> None:
+    left, right = moment.words
+    base = stage.floor + 18
+    room = stage.width - 28 - text_width(right, 13)
+    brush.text((8, base), shortened(left, 14, room), 14, COLOURS[moment.view])
+    brush.text((stage.width - 8, base), right, 13, QUIET, "rs")
+    top = stage.floor + CAPTION + 4
+    for thumb in moment.thumbs:
+        x = stage.place(thumb.place)
+        box = (x - THUMB / 2, top, x + THUMB / 2, top + THUMB)
+        if thumb.picture is None:
+            brush.fill(box, CANVAS)
+        else:
+            large = thumb.picture.resize((THUMB * FINE, THUMB * FINE))
+            picture.paste(large, (round(box[0] * FINE), round(top * FINE)))
+        brush.box(box, 2, COLOURS[moment.view], 0.3 + 0.7 * thumb.strength)
+        words = shortened(thumb.text, 12, stage.width / PLACES - 2)
+        brush.text((x, top + THUMB + FEET), words, 12, INK, "ms")
+    y = stage.height - 8
+    brush.line([(0, y), (stage.width, y)], 2, CANVAS, 1)
+    brush.line([(0, y), (stage.width * moment.now, y)], 2, COLOURS[moment.view], 0.8)
+    brush.dot((stage.width * moment.now, y), 4, COLOURS[moment.view])
+
+
+def _centre(stage: Stage, moment: Moment, slot: int) -> Point | None:
+    """The middle of a box; None where it is not in this frame."""
+    if not moment.boxes.real[moment.row, slot]:
+        return None
+    x1, y1, x2, y2 = stage.box(moment.boxes.xyxy[moment.row, slot])
+    return (x1 + x2) / 2, (y1 + y2) / 2
+
+
+def _bow(start: Point, end: Point) -> list[Point]:
+    """A slight arc, so that an edge and the one back do not cover each other."""
+    (ax, ay), (bx, by) = start, end
+    middle = ((ax + bx) / 2 - (by - ay) * 0.18, (ay + by) / 2 + (bx - ax) * 0.18)
+    return _curve(start, middle, middle, end)
+
+
+def _fall(start: Point, end: Point) -> list[Point]:
+    """Down into the strip, arriving from above."""
+    drop = (end[1] - start[1]) * 0.55
+    return _curve(start, (start[0], start[1] + drop), (end[0], end[1] - drop), end)
+
+
+def _curve(a: Point, b: Point, c: Point, d: Point) -> list[Point]:
+    """A cubic Bézier curve as a line of 24 pieces."""
+    share = np.linspace(0, 1, 25)[:, None]
+    points = np.array([a, b, c, d])
+    rest = 1 - share
+    found = (
+        rest**3 * points[0]
+        + 3 * rest**2 * share * points[1]
+        + 3 * rest * share**2 * points[2]
+        + share**3 * points[3]
+    )
+    return [(float(x), float(y)) for x, y in found]

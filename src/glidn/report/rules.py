@@ -1,0 +1,76 @@
+"""Which view can learn what: label rules that only some views can see, and how each fared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from glidn.report.markup import Html, tag
+
+# Less than this above chance is chance: what a view that sees nothing reaches by luck.
+CLEAR = 0.15
+
+
+def section(rows: Sequence[dict[str, Any]]) -> Html:
+    """A table of small bars: rules down, views across.
+
+    Args:
+        rows: {rule, title, view, accuracy, chance}, accuracies in 0..1; several of one rule and
+            view are averaged.
+    """
+    rules = list(dict.fromkeys(str(row["rule"]) for row in rows))
+    views = list(dict.fromkeys(str(row["view"]) for row in rows))
+    head = [tag("th", "", scope="col", class_="what"), *(_head(view) for view in views)]
+    body = []
+    for rule in rules:
+        own = [row for row in rows if str(row["rule"]) == rule]
+        name = str(own[0].get("title") or rule)
+        cells = [_cell([row for row in own if str(row["view"]) == view], view) for view in views]
+        body.append(tag("tr", tag("th", name, scope="row", class_="what"), *cells))
+    return tag(
+        "section",
+        tag("h2", "Why two views"),
+        tag(
+            "p",
+            "Videos generated so that one thing alone tells the classes apart. What a view cannot "
+            "see it cannot learn: it stays at chance (the mark on the bar), however long it trains.",
+            class_="lead",
+        ),
+        tag(
+            "div",
+            tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), class_="rules"),
+            class_="scroll",
+        ),
+        id="views",
+    )
+
+
+def colour(view: str) -> str:
+    """The CSS class of a view by the name that it goes by here."""
+    return next((name for name in ("local", "global") if view.startswith(name)), "none")
+
+
+def _head(view: str) -> Html:
+    shown = {"none": "no relations"}.get(view, view)
+    return tag("th", shown, scope="col", class_=colour(view))
+
+
+def _cell(rows: Sequence[dict[str, Any]], view: str) -> Html:
+    if not rows:
+        return tag("td", tag("span", "–", class_="quiet"))
+    accuracy = float(np.mean([row["accuracy"] for row in rows]))
+    chance = float(rows[0]["chance"])
+    learnt = accuracy > chance + CLEAR
+    bar = tag(
+        "svg",
+        tag("rect", class_="empty", width="100%", height=10, rx=2),
+        tag("rect", class_=f"bar {colour(view)}", width=f"{100 * accuracy:.1f}%", height=10, rx=2),
+        tag("line", class_="zero", x1=f"{100 * chance:.1f}%", x2=f"{100 * chance:.1f}%", y2=10),
+        class_="bar",
+        width="100%",
+        height=10,
+        aria_hidden="true",
+    )
+    words = tag("span", "learns it" if learnt else "cannot", class_="verdict")
+    number = tag("b", f"{100 * accuracy:.0f}")
+    return tag("td", number, words, bar, class_="learnt" if learnt else "chance")

@@ -1,0 +1,140 @@
+"""The paper's figures beside ours, and whether each part of the method helps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from glidn.report.dots import Mark, Scale, axis, plot
+from glidn.report.markup import Html, join, signed, tag
+
+Row = dict[str, Any]
+
+
+def section(rows: Sequence[Row]) -> Html:
+    """Every table, on one scale."""
+    known = [
+        value for row in rows for key in ("paper", "low", "high", "mean")
+        if (value := row.get(key)) is not None
+    ]
+    scale = Scale.around(known, least=0, most=100)
+    names = list(dict.fromkeys(str(row["table"]) for row in rows))
+    return tag(
+        "section",
+        tag("h2", "The paper’s tables"),
+        tag(
+            "p",
+            "Accuracy in percent. ",
+            tag("span", class_="key ours"),
+            " ours, mean over seeds, with a 95% interval over videos; ",
+            tag("span", class_="key paper"),
+            " the paper’s figure, on its own data and inputs.",
+            class_="lead",
+        ),
+        *(_table(name, [row for row in rows if str(row["table"]) == name], scale) for name in names),
+        id="tables",
+    )
+
+
+def _table(name: str, rows: Sequence[Row], scale: Scale) -> Html:
+    head = tag(
+        "tr",
+        tag("th", "", scope="col", class_="what", role="columnheader"),
+        tag("th", axis(scale), scope="col", class_="plot", role="columnheader"),
+        tag("th", "ours", scope="col", class_="number", role="columnheader"),
+        tag("th", "paper", scope="col", class_="number", role="columnheader"),
+        tag("th", "interval", scope="col", class_="number wide", role="columnheader"),
+        tag("th", "seeds", scope="col", class_="number wide", role="columnheader"),
+        role="row",
+    )
+    return tag(
+        "table",
+        tag("caption", f"Table {name}" if name.isdigit() else name),
+        tag("thead", head, role="rowgroup"),
+        tag("tbody", *(_row(row, scale) for row in rows), role="rowgroup"),
+        class_="results",
+        role="table",
+    )
+
+
+def _row(row: Row, scale: Scale) -> Html:
+    paper, mean, note = row["paper"], row["mean"], row.get("note") or ""
+    kind = str(row.get("view") or "") or "ours"
+    marks = [] if mean is None else [Mark(mean, kind, row.get("low"), row.get("high"))]
+    if paper is not None:
+        marks.append(Mark(paper, "paper"))
+    ours = tag("span", "–", class_="quiet")
+    interval, seeds = "", ""
+    spoken = "" if paper is None else f"paper {paper:g}"
+    if mean is not None:
+        ours = join([tag("b", f"{mean:.1f}"), tag("small", f" ± {row['std']:.1f}")])
+        interval, seeds = f"{row['low']:.1f} to {row['high']:.1f}", str(row["seeds"])
+        spoken = f"ours {mean:.1f}, interval {interval}; {spoken}".rstrip("; ")
+    cells = [
+        tag("th", row["row"], tag("small", note), scope="row", class_="what", role="rowheader"),
+        tag("td", plot(scale, marks, spoken), class_="plot", role="cell"),
+        tag("td", ours, class_="number ours", role="cell"),
+        tag("td", "" if paper is None else f"{paper:.1f}", class_="number paper", role="cell"),
+        tag("td", interval, class_="number wide", role="cell"),
+        tag("td", seeds, class_="number wide", role="cell"),
+    ]
+    return tag("tr", *cells, role="row")
+
+
+def differences(rows: Sequence[Row]) -> Html:
+    """Does each part help? A forest plot, with every line said in words."""
+    scale = Scale.around([0.0, *(row[key] for row in rows for key in ("low", "high"))], least=-100)
+    lines = [
+        tag(
+            "li",
+            tag("div", _upper(row["what"]), class_="what"),
+            tag("div", plot(scale, [_mark(row)], sentence(row), zero=True), class_="plot"),
+            tag("p", sentence(row)),
+            class_=verdict(row),
+        )
+        for row in rows
+    ]
+    return tag(
+        "section",
+        tag("h2", "Does it help?"),
+        tag(
+            "p",
+            "Points of accuracy gained by what each line adds, on the same videos. A line that "
+            "crosses zero is no evidence of an effect. The interval (95%, paired bootstrap) says "
+            "how the difference may vary with other videos of this kind; it does not cover other "
+            "people or other training runs.",
+            class_="lead",
+        ),
+        tag("div", axis(scale), class_="forest-axis"),
+        tag("ul", *lines, class_="forest"),
+        id="differences",
+    )
+
+
+def sentence(row: Row) -> str:
+    """A difference in words, no stronger than its interval."""
+    numbers = f"{signed(row['mean'])} points, interval {signed(row['low'])} to {signed(row['high'])}"
+    return f"{numbers}: {_MEANING[verdict(row)]}"
+
+
+def verdict(row: Row) -> str:
+    """helps, hurts, unclear or same."""
+    if row["low"] == row["high"] == 0:
+        return "same"
+    if row["low"] > 0:
+        return "helps"
+    return "hurts" if row["high"] < 0 else "unclear"
+
+
+_MEANING = {
+    "helps": "it helps on these videos.",
+    "hurts": "it hurts on these videos.",
+    "unclear": "not distinguishable from no effect with these videos.",
+    "same": "no video was judged differently.",
+}
+
+
+def _mark(row: Row) -> Mark:
+    return Mark(row["mean"], verdict(row), row["low"], row["high"])
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
