@@ -14,8 +14,8 @@ MOST_LINES = 400
 FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
-    {"video", "boxes", "attention", "losses", "metrics"},
-    {"nodes", "protocol", "views", "distillation", "backbones", "recipes"},
+    {"video", "boxes", "attention", "losses", "metrics", "crops"},
+    {"geometry", "transforms", "protocol", "views", "distillation", "backbones", "recipes"},
     {"batch", "datasets", "runs"},
     {"model"},
     {"checkpoint", "features"},

@@ -294,7 +294,8 @@ def test_the_published_projection_of_the_skeleton_surrounds_the_person() -> None
             # Our own camera, from its definition: across and up over depth, times the focal length.
             seen = (joints[upper] - stage.camera.eye) @ stage.camera.basis.T
             expected = stage.camera.focal * seen[:, :2] / seen[:, 2:] * (1, -1)
-            np.testing.assert_allclose(points, expected + (width / 2, height / 2), atol=1e-2)
+            expected += (width / 2, height / 2)
+            np.testing.assert_allclose(points, expected, atol=1e-2)
 
             middle = (points.min(0) + points.max(0)) / 2
             low, high = (middle + 1.2 * (end - middle) for end in (points.min(0), points.max(0)))

@@ -22,11 +22,14 @@ class DataConfig:
         root: The dataset's folder.
         kind: How to read it: a name of datasets.READERS, or auto to recognise it.
         steps: T: frames sampled uniformly between a video's first and last box.
+        variants: How many looks at each training video, of which every epoch draws one: the video
+            itself, its mirror image, then random ones (speed, place, size, other frames).
     """
 
     root: Path = Path("data")
     kind: str = "auto"
     steps: int = 30
+    variants: int = 1
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,11 @@ class TrainConfig:
     Attributes:
         epochs: Passes over the training videos; the last one is tested.
         batch: Videos per step.
-        lr: Initial learning rate of Adam.
-        decay_every: Epochs after which the learning rate is multiplied by `decay`.
-        decay: That factor.
+        lr: Initial, or with a cosine highest, learning rate of Adam.
+        schedule: step multiplies the rate by `decay` each `decay_every` epochs; cosine lets it
+            rise over the first tenth of the epochs and fall to zero.
+        decay_every: See schedule.
+        decay: See schedule.
         weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam.
         label_smoothing: Share of the label spread evenly over all classes.
         seed: Of the initial weights, the order of videos, dropout and augmentation.
@@ -128,6 +133,7 @@ class TrainConfig:
     epochs: int = 100
     batch: int = 8
     lr: float = 2e-5
+    schedule: Literal["step", "cosine"] = "step"
     decay_every: int = 50
     decay: float = 0.1
     weight_decay: float = 0.0

@@ -54,6 +54,8 @@ def train_fold(
     folder = run.fold(name)
     samples = material.of(fold.train)
     networks = {view: fresh(run, view, material) for view in run.views}
+    for network in networks.values():
+        network.measure(samples)
     teacher = _teacher(run, fold, material, samples)
     fit(networks, samples, run.config.train, run.config.distill, teacher, folder, progress)
     for view, network in networks.items():

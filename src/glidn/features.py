@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from glidn import nodes
 from glidn.backbones.resnet import CropResNet
 from glidn.batch import Inputs, Sample
-from glidn.boxes import fill_gaps, sample, sample_frames
+from glidn.boxes import fill_gaps, sample
 from glidn.config import DataConfig, NodeKind, NodesConfig
+from glidn.crops import crops
 from glidn.errors import DataError
 from glidn.files import replacing
+from glidn.geometry import geometry
+from glidn.transforms import Variation, variations, vary, vary_frames
 from glidn.types import Boxes, Dataset, Video
 
 Progress = Callable[[str, int, int], None]
@@ -62,31 +64,47 @@ def _sample(
     categories: tuple[str, ...],
     frozen: "FrozenFeatures | None",
 ) -> Sample:
-    boxes = steps_of(video, data.steps)
-    inputs: Inputs = {}
-    for kind in config.kinds:
-        if kind == "geometry":
-            inputs[kind] = torch.from_numpy(nodes.geometry(video, boxes, categories))
-        elif kind == "small":
-            frames = _pixels(video, boxes, kind)
-            inputs[kind] = torch.from_numpy(nodes.crops(frames, boxes, config.small_size))
-        elif frozen is not None:
-            inputs[kind] = frozen.of(video, boxes)
+    looks = [
+        _look(video, variation, data.steps, config, categories, frozen)
+        for variation in variations(video, data.variants)
+    ]
     return Sample(
         video=video.name,
         subject=video.subject,
         label=dataset.classes.index(video.label),
-        variants=(inputs,),
-        real=(torch.from_numpy(boxes.real),),
+        variants=tuple(inputs for inputs, _ in looks),
+        real=tuple(real for _, real in looks),
     )
 
 
-def steps_of(video: Video, steps: int) -> Boxes:
-    """The boxes of a video at its T steps, gaps in tracks filled."""
-    from dataclasses import replace
+def _look(
+    video: Video,
+    variation: Variation,
+    steps: int,
+    config: NodesConfig,
+    categories: tuple[str, ...],
+    frozen: "FrozenFeatures | None",
+) -> tuple[Inputs, Tensor]:
+    """The inputs of one variant and which of its slots are real."""
+    boxes = steps_of(video, steps, variation)
+    inputs: Inputs = {}
+    for kind in config.kinds:
+        if kind == "geometry":
+            made = geometry(vary(video, variation), boxes, categories)
+            inputs[kind] = torch.from_numpy(made)
+        elif kind == "small":
+            cut = torch.from_numpy(crops(_pixels(video, boxes, kind), boxes, config.small_size))
+            inputs[kind] = cut.flip(-1) if variation.mirror else cut
+        elif frozen is not None:
+            inputs[kind] = frozen.of(video, boxes, variation.mirror)
+    return inputs, torch.from_numpy(boxes.real)
 
+
+def steps_of(video: Video, steps: int, variation: Variation | None = None) -> Boxes:
+    """The boxes of a video at its T steps, gaps in tracks filled."""
+    frames = vary_frames(video, variation or Variation(), steps)
     filled = replace(video, tracks=tuple(fill_gaps(track) for track in video.tracks))
-    return sample(filled, sample_frames(video, steps))
+    return sample(filled, frames)
 
 
 def _pixels(video: Video, boxes: Boxes, kind: NodeKind) -> np.ndarray:
@@ -110,12 +128,13 @@ class _Entry:
 
     network: str
     size: int
+    mirror: bool
     frames: str
     boxes: str
 
     @property
     def name(self) -> str:
-        text = json.dumps([self.network, self.size, self.frames, self.boxes])
+        text = json.dumps(astuple(self))
         return hashlib.sha256(text.encode()).hexdigest()[:32] + ".safetensors"
 
 
@@ -137,27 +156,29 @@ class FrozenFeatures:
             tensor.cpu().numpy().tobytes() for tensor in self.network.state_dict().values()
         )
 
-    def of(self, video: Video, boxes: Boxes) -> Tensor:
-        """(T, N, 2048) float32, zeros in padding."""
+    def of(self, video: Video, boxes: Boxes, mirror: bool = False) -> Tensor:
+        """(T, N, 2048) float32, zeros in padding; of the crops, or of their mirror images."""
         if video.pixels is None:
             _pixels(video, boxes, "crop")
         assert video.pixels is not None
         entry = _Entry(
             network=self.weights,
             size=self.size,
+            mirror=mirror,
             frames=_digest(path.read_bytes() for path in video.pixels.files(boxes.frames)),
             boxes=_digest([boxes.frames.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
         )
         path = self.folder / entry.name
         found = _read(path, boxes.real.shape)
         if found is None:
-            found = self._compute(video, boxes)
+            found = self._compute(video, boxes, mirror)
             _write(path, found)
         return found
 
-    def _compute(self, video: Video, boxes: Boxes) -> Tensor:
+    def _compute(self, video: Video, boxes: Boxes, mirror: bool) -> Tensor:
         frames = _pixels(video, boxes, "crop")
-        cut = torch.from_numpy(nodes.crops(frames, boxes, self.size))
+        cut = torch.from_numpy(crops(frames, boxes, self.size))
+        cut = cut.flip(-1) if mirror else cut
         real = torch.from_numpy(boxes.real)
         seen = torch.cat(
             [self.network(part.to(self.device)).cpu() for part in cut[real].split(32)]

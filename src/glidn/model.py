@@ -1,13 +1,13 @@
 """The straight line from boxes to classes. One network is one *view*: teacher and student are two."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from glidn.backbones.small import SmallNetwork
-from glidn.batch import Batch
+from glidn.batch import Batch, Sample
 from glidn.config import NodeKind, NodesConfig, ViewConfig
 from glidn.views import Relations, build_readout, time_encoding
 
@@ -26,11 +26,34 @@ class Output:
 
 
 class Ready(nn.Module):
-    """For nodes that arrive as features: geometry, and the frozen ResNet's."""
+    """For nodes that arrive as they shall be: the frozen ResNet's features."""
 
     def forward(self, features: Tensor, real: Tensor) -> Tensor:
         """(B, T, N, D) float32 -> the same."""
         return features
+
+
+class Standardised(nn.Module):
+    """For geometry: each feature less its mean over the training nodes, in their spread.
+
+    Beyond four spreads a value says no more than "far".
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and spread from (R, D) training nodes; a constant feature keeps its scale."""
+        spread = features.std(0)
+        self.get_buffer("mean").copy_(features.mean(0))
+        self.get_buffer("spread").copy_(torch.where(spread > 1e-3, spread, torch.ones(())))
+
+    def forward(self, features: Tensor, real: Tensor) -> Tensor:
+        """(B, T, N, D) float32 -> the same, zero in padding."""
+        scaled = (features - self.get_buffer("mean")) / self.get_buffer("spread")
+        return scaled.clamp(-4, 4) * real[..., None]
 
 
 class Look(nn.Module):
@@ -72,7 +95,7 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        encode: nn.Module,
+        encode: Encoder,
         embed: nn.Module,
         relate: Relations | None,
         readout: nn.Module,
@@ -102,6 +125,20 @@ class Network(nn.Module):
             nodes = nodes + time_encoding(steps, width, nodes.device)[:, None]
         return nodes
 
+    def measure(self, samples: Sequence[Sample]) -> None:
+        """Standardise geometry by the training samples, all their variants; before training."""
+        for kind, encode in self.encode.kinds.items():
+            if isinstance(encode, Standardised):
+                encode.measure(
+                    torch.cat(
+                        [
+                            inputs[kind][real]
+                            for sample in samples
+                            for inputs, real in zip(sample.variants, sample.real, strict=True)
+                        ]
+                    )
+                )
+
     @torch.no_grad()
     def attention(self, batch: Batch) -> list[Tensor]:
         """Who listens to whom, per layer (`Relations.attention`); empty without relations."""
@@ -126,7 +163,7 @@ def build(
             kinds[kind] = Look(SmallNetwork(nodes.small_width), nodes.small_width)
             width += nodes.small_width
         else:
-            kinds[kind] = Ready()
+            kinds[kind] = Standardised(widths[kind]) if kind == "geometry" else Ready()
             width += widths[kind]
 
     embed: nn.Module = nn.Linear(width, view.embed) if view.embed else nn.Identity()

@@ -1,10 +1,12 @@
 """The one training loop: a view alone, a student with its teacher, or two peers."""
 
 import json
+import math
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import StepLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from glidn.batch import Batch, Sample, collate
 from glidn.config import DistillConfig, TrainConfig
@@ -82,7 +84,7 @@ def fit(
     fabric = Fabric(accelerator="auto", devices=1, precision=train.precision)
     together = Together(networks).train()
     adam = AdamW(together.parameters(), train.lr, weight_decay=train.weight_decay)
-    schedule = StepLR(adam, train.decay_every, train.decay)
+    schedule = LambdaLR(adam, partial(rate, train=train))
     state = {"networks": together, "adam": adam, "schedule": schedule}
     done = _resume(folder / "checkpoint.pt", state)
     log = _Log(folder / "log.jsonl", keep=done)
@@ -114,6 +116,14 @@ def fit(
             _save(folder / "checkpoint.pt", state, epoch + 1)
         if progress:
             progress(epoch + 1, train.epochs)
+
+
+def rate(epoch: int, train: TrainConfig) -> float:
+    """The share of the learning rate that holds in an epoch, counted from 0 (Table 4: "decay")."""
+    if train.schedule == "step":
+        return train.decay ** (epoch // train.decay_every)
+    rise = min(1.0, (epoch + 1) / max(1, train.epochs // 10))
+    return rise * 0.5 * (1 + math.cos(math.pi * epoch / train.epochs))
 
 
 class Together(nn.Module):

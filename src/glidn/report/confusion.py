@@ -59,9 +59,7 @@ def figure(
         middle = (number + 0.5) * CELL
         turned = f"translate({left + middle:.1f} {top - 8:.1f}) rotate(-42)"
         parts.append(tag("text", name, transform=turned))
-        parts.append(
-            tag("text", name, x=left - 8, y=top + middle + 4, text_anchor="end")
-        )
+        parts.append(tag("text", name, x=left - 8, y=top + middle + 4, text_anchor="end"))
     for true, predicted in np.ndindex(*counts.shape):
         parts += _cell(
             left + predicted * CELL,
@@ -182,8 +180,11 @@ def _spread(title: str, arms: Sequence[Arm], spreads: Sequence[Mapping[str, tupl
             tag(
                 "tr",
                 tag("th", name, tag("small", count(videos, "video")), scope="row", class_="what"),
-                tag("td", plot(scale, [Mark(v, arm.view) for arm, v in values], spoken),
-                    class_="plot"),
+                tag(
+                    "td",
+                    plot(scale, [Mark(v, arm.view) for arm, v in values], spoken),
+                    class_="plot",
+                ),
                 *(tag("td", f"{value:.1f}", class_=f"number {arm.view}") for arm, value in values),
             )
         )

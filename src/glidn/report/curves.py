@@ -75,9 +75,7 @@ def _figure(title: str, lines: Sequence[tuple[Arm, np.ndarray]], top: float | No
     epochs = lines[0][1].shape[1]
     parts = [*_grid(scale, epochs)]
     for arm, values in lines:
-        parts += [
-            tag("path", d=_path(row, scale), class_=f"thin {arm.view}") for row in values
-        ]
+        parts += [tag("path", d=_path(row, scale), class_=f"thin {arm.view}") for row in values]
     for arm, values in lines:
         parts.append(tag("path", d=_path(values.mean(0), scale), class_=f"bold {arm.view}"))
     spoken = "; ".join(f"{arm.name} ends at {values[:, -1].mean():.2f}" for arm, values in lines)

@@ -32,11 +32,11 @@ class Scale:
         """
         every = list(values)
         low, high = min(every), max(every)
-        step = next(
-            (s for s in (0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 5), 50
-        )
+        step = next((s for s in (0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 5), 50)
         return Scale(
-            max(math.floor(low / step) * step, least), min(math.ceil(high / step) * step, most), step
+            max(math.floor(low / step) * step, least),
+            min(math.ceil(high / step) * step, most),
+            step,
         )
 
     def at(self, value: float) -> str:
@@ -71,15 +71,18 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
         label: what it shows, for those who cannot see it.
         zero: draw the line of no difference.
     """
-    middle = HEIGHT / 2
+    # Ours stand one above the other, so that equal values do not hide each other.
+    ours = [mark for mark in marks if mark.kind != "paper"]
+    apart = 5 if len(ours) > 1 else 0
+    height = {id(mark): HEIGHT / 2 for mark in marks} | {
+        id(mark): HEIGHT / 2 + apart * (row - (len(ours) - 1) / 2) for row, mark in enumerate(ours)
+    }
     parts = [
         tag("line", class_="tick", x1=scale.at(t), x2=scale.at(t), y1=0, y2=HEIGHT)
         for t in scale.ticks
     ]
     if zero:
-        parts.append(
-            tag("line", class_="zero", x1=scale.at(0), x2=scale.at(0), y1=0, y2=HEIGHT)
-        )
+        parts.append(tag("line", class_="zero", x1=scale.at(0), x2=scale.at(0), y1=0, y2=HEIGHT))
     for mark in marks:
         if mark.low is not None and mark.high is not None:
             parts.append(
@@ -88,12 +91,14 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
                     class_=f"interval {mark.kind}",
                     x1=scale.at(mark.low),
                     x2=scale.at(mark.high),
-                    y1=middle,
-                    y2=middle,
+                    y1=height[id(mark)],
+                    y2=height[id(mark)],
                 )
             )
     parts += [
-        tag("circle", class_=f"dot {mark.kind}", cx=scale.at(mark.value), cy=middle, r=5)
+        tag(
+            "circle", class_=f"dot {mark.kind}", cx=scale.at(mark.value), cy=height[id(mark)], r=4.5
+        )
         for mark in marks
     ]
     return tag(
@@ -107,6 +112,4 @@ def axis(scale: Scale, unit: str = "") -> Html:
         tag("text", f"{tick:g}{unit}".replace("-", "\N{MINUS SIGN}"), x=scale.at(tick), y=13)
         for tick in scale.ticks
     ]
-    return tag(
-        "svg", *numbers, class_="dots axis", width="100%", height=18, aria_hidden="true"
-    )
+    return tag("svg", *numbers, class_="dots axis", width="100%", height=18, aria_hidden="true")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from glidn.report.graph import Edge
+from glidn.report.markup import spaced
 from glidn.types import Boxes, Video
 
 Colour = tuple[int, int, int]
@@ -28,13 +29,15 @@ COLOURS: dict[str, Colour] = {
 }
 INK, QUIET, GROUND, CANVAS = (240, 243, 245), (150, 159, 168), (21, 25, 29), (44, 51, 58)
 FINE = 2  # how much larger everything is drawn
-CAPTION, STRIP, THUMB, FEET = 26, 100, 58, 14
+THUMB, GAP, LINE, CAPTION = 58, 8, 14, 26
+STRIP = GAP + THUMB + 2 * LINE + GAP  # cut-outs and two lines of words below them
+TAG = 17  # height of a category's name
 PLACES = 6  # cut-outs in the strip
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Sizes of the picture, before it is enlarged for drawing.
+    """Sizes of the picture, before it is enlarged for drawing: frame, strip, words.
 
     Attributes:
         width, height: of the whole picture.
@@ -51,11 +54,11 @@ class Stage:
 
     @staticmethod
     def of(video: Video) -> "Stage":
-        """A frame of at most 480 x 400, and room for the words below it."""
-        scale = min(480 / video.width, 400 / video.height)
+        """A frame of at most 480 x 380, and room for the strip and the words below it."""
+        scale = min(480 / video.width, 380 / video.height)
         shown, floor = round(video.width * scale), round(video.height * scale)
-        width = max(shown, 400)
-        height = floor + CAPTION + STRIP
+        width = 480
+        height = floor + STRIP + CAPTION
         return Stage(width + width % 2, height + height % 2, scale, (width - shown) // 2, floor)
 
     def box(self, xyxy: np.ndarray) -> tuple[float, float, float, float]:
@@ -74,14 +77,13 @@ class Thumb:
 
     Attributes:
         place: 0..PLACES - 1, from the left.
-        picture: None where the video has no pixels.
-        text: below it.
+        texts: two lines below it.
         strength: 0..1, how strong its frame is drawn.
     """
 
     place: int
-    picture: Image.Image | None
-    text: str
+    picture: Image.Image
+    texts: tuple[str, str]
     strength: float
 
 
@@ -113,9 +115,9 @@ def draw(stage: Stage, moment: Moment) -> np.ndarray:
     """(height, width, 3) uint8 RGB."""
     picture = Image.new("RGB", (stage.width * FINE, stage.height * FINE), GROUND)
     _paste_frame(picture, stage, moment.image)
-    brush = Brush(ImageDraw.Draw(picture, "RGBA"))
+    brush = Brush(picture)
     _draw_boxes(brush, stage, moment)
-    _draw_strip(picture, brush, stage, moment)
+    _draw_strip(brush, stage, moment)
     if moment.view == "global":
         _draw_edges_down(brush, stage, moment)
     else:
@@ -127,13 +129,24 @@ def draw(stage: Stage, moment: Moment) -> np.ndarray:
 class Brush:
     """PIL's drawing in pixels of the final picture."""
 
-    def __init__(self, canvas: ImageDraw.ImageDraw) -> None:
-        self.canvas = canvas
+    def __init__(self, picture: Image.Image) -> None:
+        self.picture = picture
+        self.canvas = ImageDraw.Draw(picture, "RGBA")
 
     def line(self, points: Sequence[Point], width: float, colour: Colour, alpha: float) -> None:
-        large = [(x * FINE, y * FINE) for x, y in points]
-        ink = (*colour, round(255 * alpha))
-        self.canvas.line(large, fill=ink, width=max(round(width * FINE), 1), joint="curve")
+        # Through a mask: where the pieces of a curve overlap, alpha must not add up.
+        large = np.array(points) * FINE
+        thick = max(round(width * FINE), 1)
+        left, top = (int(value) for value in large.min(0) - thick - 1)
+        right, low = (int(value) for value in large.max(0) + thick + 1)
+        mask = Image.new("L", (right - left, low - top))
+        places = [(float(x) - left, float(y) - top) for x, y in large]
+        ImageDraw.Draw(mask).line(places, fill=round(255 * alpha), width=thick, joint="curve")
+        self.picture.paste(colour, (left, top), mask)
+
+    def paste(self, picture: Image.Image, box: Sequence[float]) -> None:
+        x1, y1, x2, y2 = (round(value * FINE) for value in box)
+        self.picture.paste(picture.resize((x2 - x1, y2 - y1)), (x1, y1))
 
     def box(self, box: Sequence[float], width: float, colour: Colour, alpha: float = 1) -> None:
         large = [value * FINE for value in box]
@@ -141,7 +154,9 @@ class Brush:
             large, outline=(*colour, round(255 * alpha)), width=max(round(width * FINE), 1)
         )
 
-    def fill(self, box: Sequence[float], colour: Colour, alpha: float = 1, round_: float = 0) -> None:
+    def fill(
+        self, box: Sequence[float], colour: Colour, alpha: float = 1, round_: float = 0
+    ) -> None:
         large = [value * FINE for value in box]
         self.canvas.rounded_rectangle(large, round_ * FINE, fill=(*colour, round(255 * alpha)))
 
@@ -190,25 +205,40 @@ def _draw_boxes(brush: Brush, stage: Stage, moment: Moment) -> None:
 
 
 def _draw_tags(brush: Brush, stage: Stage, moment: Moment) -> None:
+    """The category of every box: above it, or where no other one stands."""
+    taken: list[tuple[float, float, float]] = []
     for slot in np.flatnonzero(moment.boxes.real[moment.row]):
-        x1, y1, _, _ = stage.box(moment.boxes.xyxy[moment.row, slot])
-        words = moment.boxes.categories[slot]
+        x1, y1, x2, y2 = stage.box(moment.boxes.xyxy[moment.row, slot])
+        words = spaced(moment.boxes.categories[slot])
         width = text_width(words, 13) + 8
         left = min(max(x1, stage.left), stage.width - stage.left - width)
-        top = y1 - 18 if y1 >= 18 else y1
-        brush.fill((left, top, left + width, top + 17), GROUND, 0.72, 2)
+        places = [y for y in (y1 - TAG - 1, y2 + 1, y1 + 1, y1 - 2 * TAG - 2) if 0 <= y]
+        places = [y for y in places if y + TAG <= stage.floor] or [max(y1, 0)]
+        free = [y for y in places if not _overlaps(left, y, left + width, taken)]
+        top = (free or places)[0]
+        taken.append((left, top, left + width))
+        brush.fill((left, top, left + width, top + TAG), GROUND, 0.72, 2)
         brush.text((left + 4, top + 13), words, 13, INK)
+
+
+def _overlaps(
+    left: float, top: float, right: float, taken: Sequence[tuple[float, float, float]]
+) -> bool:
+    return any(left < r and l < right and abs(top - y) < TAG for l, y, r in taken)
 
 
 def _draw_edges(brush: Brush, stage: Stage, moment: Moment) -> None:
     for edge in reversed(moment.edges):
-        start, end = _centre(stage, moment, edge.listener[1]), _centre(stage, moment, edge.target[1])
+        start, end = (
+            _centre(stage, moment, edge.listener[1]),
+            _centre(stage, moment, edge.target[1]),
+        )
         if start and end:
             _draw_edge(brush, _bow(start, end), edge.strength, COLOURS[moment.view])
 
 
 def _draw_edges_down(brush: Brush, stage: Stage, moment: Moment) -> None:
-    top = stage.floor + CAPTION + 4
+    top = stage.floor + GAP
     for edge in reversed(moment.edges):
         start = _centre(stage, moment, edge.listener[1])
         if start:
@@ -223,28 +253,27 @@ def _draw_edge(brush: Brush, points: Sequence[Point], strength: float, colour: C
     brush.dot(points[-1], 3.5 + 2 * strength, colour)
 
 
-def _draw_strip(picture: Image.Image, brush: Brush, stage: Stage, moment: Moment) -> None:
-    left, right = moment.words
-    base = stage.floor + 18
-    room = stage.width - 28 - text_width(right, 13)
-    brush.text((8, base), shortened(left, 14, room), 14, COLOURS[moment.view])
-    brush.text((stage.width - 8, base), right, 13, QUIET, "rs")
-    top = stage.floor + CAPTION + 4
+def _draw_strip(brush: Brush, stage: Stage, moment: Moment) -> None:
+    colour = COLOURS[moment.view]
+    top = stage.floor + GAP
     for thumb in moment.thumbs:
         x = stage.place(thumb.place)
         box = (x - THUMB / 2, top, x + THUMB / 2, top + THUMB)
-        if thumb.picture is None:
-            brush.fill(box, CANVAS)
-        else:
-            large = thumb.picture.resize((THUMB * FINE, THUMB * FINE))
-            picture.paste(large, (round(box[0] * FINE), round(top * FINE)))
-        brush.box(box, 2, COLOURS[moment.view], 0.3 + 0.7 * thumb.strength)
-        words = shortened(thumb.text, 12, stage.width / PLACES - 2)
-        brush.text((x, top + THUMB + FEET), words, 12, INK, "ms")
-    y = stage.height - 8
+        brush.paste(thumb.picture, box)
+        brush.box(box, 2, colour, 0.3 + 0.7 * thumb.strength)
+        for number, words in enumerate(thumb.texts):
+            short = shortened(words, 12, stage.width / PLACES - 2)
+            ink = QUIET if number else INK
+            brush.text((x, top + THUMB + LINE * (number + 1) - 1), short, 12, ink, "ms")
+    y = stage.floor + STRIP - 1
     brush.line([(0, y), (stage.width, y)], 2, CANVAS, 1)
-    brush.line([(0, y), (stage.width * moment.now, y)], 2, COLOURS[moment.view], 0.8)
-    brush.dot((stage.width * moment.now, y), 4, COLOURS[moment.view])
+    brush.line([(0, y), (stage.width * moment.now, y)], 2, colour, 0.8)
+    brush.dot((stage.width * moment.now, y), 4, colour)
+    left, right = moment.words
+    base = stage.floor + STRIP + CAPTION - 8
+    room = stage.width - 28 - text_width(right, 13)
+    brush.text((8, base), shortened(left, 14, room), 14, colour)
+    brush.text((stage.width - 8, base), right, 13, QUIET, "rs")
 
 
 def _centre(stage: Stage, moment: Moment, slot: int) -> Point | None:

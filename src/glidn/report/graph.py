@@ -71,12 +71,13 @@ def in_frame(weights: np.ndarray, real: np.ndarray, step: int, most: int = 6) ->
 
 
 def across(
-    weights: np.ndarray, real: np.ndarray, step: int, windows: int = 6, most: int = 8
+    weights: np.ndarray, real: np.ndarray, step: int, windows: int = 6, each: int = 3
 ) -> list[Edge]:
     """The strongest edges from the nodes of one step to nodes of other steps.
 
     Neighbouring moments of one object say much the same, so time is cut into windows, and each
-    gives at most one target: the node that the current ones listen to most.
+    gives at most one target: the node that the current ones listen to most, with its most attentive
+    listeners.
 
     Args:
         weights: (T·N, T·N).
@@ -97,11 +98,12 @@ def across(
         at, slot = divmod(int(most_heard[window].argmax()), width)
         target = (window[at], slot)
         if most_heard[target] > 0:
-            found += [
+            listeners = [
                 _edge((step, int(i)), target, row[target], nodes)
                 for i, row in zip(slots, rows, strict=True)
             ]
-    return _strongest(found, most)
+            found += _strongest(listeners, each)
+    return _strongest(found, each * windows)
 
 
 def window_of(step: int, steps: int, windows: int) -> int:

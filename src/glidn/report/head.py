@@ -31,7 +31,7 @@ def section(sources: Sources) -> Html:
         tag("div", *(_tile(arm) for arm in sources.arms), class_="tiles"),
         tag("p", _how_measured(sources), class_="quiet"),
         *(tag("p", note, class_="note") for note in sources.notes),
-        tag("details", tag("summary", "How this was made"), _facts(sources), open=True),
+        tag("details", tag("summary", "How this was made"), _facts(sources)),
         _left_out(run),
     )
 
@@ -65,6 +65,9 @@ def _tile(arm: Arm) -> Html:
 
 
 def _how_measured(sources: Sources) -> str:
+    """The circumstances that a figure means nothing without."""
+    about, train = sources.first.about, sources.first.config.train
+    seeds = max(len(arm.runs) for arm in sources.arms)
     videos = sources.arms[0].scores[0].videos
     folds = sources.first.folds
     who = (
@@ -75,7 +78,9 @@ def _how_measured(sources: Sources) -> str:
     classes = len(sources.first.classes)
     return (
         f"Accuracy over {count(videos, 'test video')}, {who}. "
-        f"Guessing among {classes} classes gives about {100 / classes:.0f}%."
+        f"Guessing among {classes} classes gives about {100 / classes:.0f}%. Trained on the other "
+        f"videos of {about['dataset']['name']} for {count(train.epochs, 'epoch')}, with "
+        f"{count(seeds, 'seed')}, on {str(about['started'])[:10]}."
     )
 
 
@@ -89,7 +94,7 @@ def _facts(sources: Sources) -> Html:
         "Subjects": listed(data["subjects"]) or "not named",
         "Classes": listed(spaced(name) for name in data["classes"]),
         "Objects": listed(spaced(name) for name in data["categories"] if name != data["person"]),
-        "Nodes": listed(KINDS[kind] for kind in config.nodes.kinds),
+        "Nodes": " + ".join(KINDS[kind] for kind in config.nodes.kinds),
         "Time": f"{count(config.data.steps, 'step')} per video",
         "Network": _network(sources),
         "Teaching": _teaching(run),
@@ -126,9 +131,7 @@ def _teaching(run: Run) -> str:
     if distill is None:
         return ""
     who = "mutual" if distill.mutual else f"teacher {distill.teacher}"
-    return (
-        f"{who}; T = {distill.temperature:g}, λ1 = {distill.lambda1:g}, λ2 = {distill.lambda2:g}"
-    )
+    return f"{who}; T = {distill.temperature:g}, λ1 = {distill.lambda1:g}, λ2 = {distill.lambda2:g}"
 
 
 def _left_out(run: Run) -> Html:
@@ -139,5 +142,7 @@ def _left_out(run: Run) -> Html:
     return tag(
         "details",
         tag("summary", f"{count(len(rows), 'video')} left out"),
-        tag("ul", *(tag("li", join([tag("b", row["video"]), ": ", row["reason"]])) for row in rows)),
+        tag(
+            "ul", *(tag("li", join([tag("b", row["video"]), ": ", row["reason"]])) for row in rows)
+        ),
     )

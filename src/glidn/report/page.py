@@ -1,6 +1,7 @@
 """`glidn report`: a run or reproduction folder -> one HTML file that needs nothing else."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -58,10 +59,16 @@ def page(found: Sources, progress: Progress | None = None) -> str:
         tag("title", f"{title} – glidn"),
         tag("style", style),
     )
-    body = tag(
-        "body", tag("main", head.section(found), *sections), _foot(found), tag("script", script)
-    )
+    main = tag("main", head.section(found), _contents(sections), *sections)
+    body = tag("body", main, _foot(found), tag("script", script))
     return f"<!doctype html>\n{tag('html', top, body, lang='en')}\n"
+
+
+def _contents(sections: Sequence[Html]) -> Html:
+    """Links to the sections that there are, by their headings."""
+    found = (re.match(r"<section id=\"(\w+)\"><h2>(.*?)</h2>", part) for part in sections)
+    links = [tag("a", Html(match[2]), href=f"#{match[1]}") for match in found if match]
+    return tag("nav", *links, aria_label="Sections")
 
 
 def _foot(found: Sources) -> Html:

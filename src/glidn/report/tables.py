@@ -12,7 +12,9 @@ Row = dict[str, Any]
 def section(rows: Sequence[Row]) -> Html:
     """Every table, on one scale."""
     known = [
-        value for row in rows for key in ("paper", "low", "high", "mean")
+        value
+        for row in rows
+        for key in ("paper", "low", "high", "mean")
         if (value := row.get(key)) is not None
     ]
     scale = Scale.around(known, least=0, most=100)
@@ -29,7 +31,10 @@ def section(rows: Sequence[Row]) -> Html:
             " the paper’s figure, on its own data and inputs.",
             class_="lead",
         ),
-        *(_table(name, [row for row in rows if str(row["table"]) == name], scale) for name in names),
+        *(
+            _table(name, [row for row in rows if str(row["table"]) == name], scale)
+            for name in names
+        ),
         id="tables",
     )
 
@@ -72,7 +77,7 @@ def _row(row: Row, scale: Scale) -> Html:
         tag("th", row["row"], tag("small", note), scope="row", class_="what", role="rowheader"),
         tag("td", plot(scale, marks, spoken), class_="plot", role="cell"),
         tag("td", ours, class_="number ours", role="cell"),
-        tag("td", "" if paper is None else f"{paper:.1f}", class_="number paper", role="cell"),
+        tag("td", "" if paper is None else f"{paper:.4g}", class_="number paper", role="cell"),
         tag("td", interval, class_="number wide", role="cell"),
         tag("td", seeds, class_="number wide", role="cell"),
     ]
@@ -111,7 +116,9 @@ def differences(rows: Sequence[Row]) -> Html:
 
 def sentence(row: Row) -> str:
     """A difference in words, no stronger than its interval."""
-    numbers = f"{signed(row['mean'])} points, interval {signed(row['low'])} to {signed(row['high'])}"
+    numbers = (
+        f"{signed(row['mean'])} points, interval {signed(row['low'])} to {signed(row['high'])}"
+    )
     return f"{numbers}: {_MEANING[verdict(row)]}"
 
 
@@ -128,7 +135,7 @@ _MEANING = {
     "helps": "it helps on these videos.",
     "hurts": "it hurts on these videos.",
     "unclear": "not distinguishable from no effect with these videos.",
-    "same": "no video was judged differently.",
+    "same": "right and wrong on exactly the same videos.",
 }
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from glidn.boxes import fill_gaps, sample
 from glidn.features import steps_of
 from glidn.report import graph
-from glidn.report.drawing import PLACES, Moment, Stage, Thumb, draw
+from glidn.report.drawing import CANVAS, PLACES, QUIET, THUMB, Moment, Stage, Thumb, draw
 from glidn.report.graph import Edge
 from glidn.report.markup import spaced
 from glidn.types import Boxes, Video
@@ -122,9 +122,7 @@ def _frames(
     for row, step in enumerate(film.nearest):
         edges, thumbs = moments[step]
         image = None if film.images is None else film.images[row]
-        moment = Moment(
-            view, image, film.shown, row, edges, thumbs, film.places, words, row / last
-        )
+        moment = Moment(view, image, film.shown, row, edges, thumbs, film.places, words, row / last)
         yield draw(stage, moment)
 
 
@@ -147,8 +145,8 @@ def _moments(film: Film, edges: list[Edge]) -> list[Thumb]:
         step, slot = edge.target
         place = film.places[step]
         seconds = float(film.steps.frames[step]) / film.video.fps
-        text = f"{spaced(film.steps.categories[slot])} {seconds:.1f}s"
-        found.setdefault(place, Thumb(place, _cut(film, step, slot), text, edge.strength))
+        texts = (spaced(film.steps.categories[slot]), f"{seconds:.1f} s")
+        found.setdefault(place, Thumb(place, _cut(film, step, slot), texts, edge.strength))
     return list(found.values())
 
 
@@ -162,19 +160,25 @@ def _nodes(film: Film, weights: np.ndarray, step: int) -> list[Thumb]:
         Thumb(
             place,
             _cut(film, step, int(slots[row])),
-            f"{spaced(film.steps.categories[slots[row]])} {100 * shares[row]:.0f}%",
+            (spaced(film.steps.categories[slots[row]]), f"{100 * shares[row]:.0f}%"),
             float(strengths[row]),
         )
         for place, row in enumerate(strongest)
     ]
 
 
-def _cut(film: Film, step: int, slot: int) -> Image.Image | None:
+def _cut(film: Film, step: int, slot: int) -> Image.Image:
+    """The node, cut out of its frame; without pixels, a small map of where it is."""
+    x1, y1, x2, y2 = (float(value) for value in film.steps.xyxy[step, slot])
     if film.step_images is None:
-        return None
-    x1, y1, x2, y2 = film.steps.xyxy[step, slot]
+        side = max(film.video.width, film.video.height) / THUMB
+        top = (THUMB - film.video.height / side) / 2
+        small = Image.new("RGB", (THUMB, THUMB), CANVAS)
+        place = [x1 / side, y1 / side + top, x2 / side, y2 / side + top]
+        ImageDraw.Draw(small).rectangle(place, fill=QUIET)
+        return small
     # A square about the box, so that nothing is squeezed.
     half = max(x2 - x1, y2 - y1) / 2
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    around = tuple(round(float(value)) for value in (x - half, y - half, x + half, y + half))
+    around = tuple(round(value) for value in (x - half, y - half, x + half, y + half))
     return Image.fromarray(film.step_images[step]).crop(around)

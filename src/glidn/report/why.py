@@ -86,9 +86,7 @@ def _legend(arms: Sequence[Arm]) -> Html:
         "strip is the whole video from left to right, with the strongest node of each sixth.",
         "none": "Boxes alone: this network relates nothing.",
     }
-    lines = [
-        tag("p", tag("b", arm.name, class_=arm.view), " ", words[arm.view]) for arm in arms
-    ]
+    lines = [tag("p", tag("b", arm.name, class_=arm.view), " ", words[arm.view]) for arm in arms]
     common = tag(
         "p",
         "Lines are drawn only above an even share, and wider the further above it; weights are of "
@@ -227,5 +225,3 @@ def _map(film: Film, weights: np.ndarray | None, arm: Arm) -> Html | None:
         class_="quiet",
     )
     return tag("div", *rows, tag("i", class_="head"), scale, class_="map", tabindex=0)
-
-

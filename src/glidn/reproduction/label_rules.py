@@ -32,9 +32,9 @@ TITLES: dict[label_rules.Rule, str] = {
 }
 # (training videos, epochs): what it takes to learn each rule, where it can be learnt at all.
 EFFORT: dict[label_rules.Rule, tuple[int, int]] = {
-    "relation": (1000, 12),
-    "identity": (1000, 12),
-    "order": (2000, 30),
+    "relation": (1000, 20),
+    "identity": (1000, 20),
+    "order": (2000, 20),
 }
 VIEWS: tuple[tuple[str, Context, bool], ...] = (
     ("no relations", "none", False),
@@ -79,9 +79,10 @@ def learn(rule: label_rules.Rule, name: str, seed: int = 0) -> Learnt:
     view = ViewConfig(context=context, embed=64, width=64, residual=True, time=time)
     seeded(seed, context)
     network = build(NodesConfig(kinds=("geometry",)), view, {"geometry": 7}, 2)
+    network.measure(train)
     settings = TrainConfig(
-        epochs=epochs, batch=100, lr=2e-3, decay_every=2 * epochs // 3, checkpoint_every=epochs,
-        seed=seed, threads=1,
+        epochs=epochs, batch=50, lr=2e-3, schedule="cosine", checkpoint_every=epochs, seed=seed,
+        threads=1,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         fit({context: network}, train, settings, None, None, Path(folder))

@@ -215,7 +215,7 @@ def perform(rule: Rule, label: int, frames: int, rng: Rng) -> Performance:
     place = ground[:, A:].copy()
     place[:, 0, 2] += lift
     # The hand hovers just behind and above what it touches, and so hides none of it.
-    hand = ground[:, HAND] + vector(0, 0.04, 0.13)
+    hand = ground[:, HAND] + vector(0, 0.05, 0.19)
     hand[:, 2] += lift * (1 if rule == "order" else 0)
     return Performance(
         objects=OBJECTS,
