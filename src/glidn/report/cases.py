@@ -57,6 +57,20 @@ class Case:
         return tuple(opinion.right for opinion in self.opinions)
 
 
+@dataclass(frozen=True)
+class Look:
+    """A case with what it takes to draw it.
+
+    Attributes:
+        attention: per opinion who is gathered from whom: (T, N, N) in the local view,
+            (T·N, T·N) in the global one, None without relations.
+    """
+
+    case: Case
+    video: Video
+    attention: tuple[np.ndarray | None, ...]
+
+
 def choose(arms: Sequence[Arm], most: int = 6) -> list[Case]:
     """A few cases of every outcome (both right, one right, none right), by rule and not by eye.
 
@@ -97,12 +111,25 @@ def gather(arms: Sequence[Arm]) -> list[Case]:
     ]
 
 
-def load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], Material]:
-    """The videos of that name, and their samples for the networks of a run.
+def look(run: Run, chosen: Sequence[Case]) -> list[Look]:
+    """The videos of the cases, and whom every network listened to in them.
 
     Raises:
-        DataError: the dataset, or one of the videos, is not where the run found it.
+        GlidnError: the dataset, or one of the videos, is not where the run found it, or the
+            networks are not what this glidn builds.
     """
+    videos, material = _load(run, [case.video for case in chosen])
+    return [
+        Look(
+            case,
+            videos[case.video],
+            tuple(_attention(o, case.video, material) for o in case.opinions),
+        )
+        for case in chosen
+    ]
+
+
+def _load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], Material]:
     dataset = datasets.load(run.config.data.root, run.config.data.kind)
     videos = {video.name: video for video in dataset.videos}
     missing = [name for name in names if name not in videos]
@@ -110,13 +137,14 @@ def load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], Material]:
         raise DataError(f"{dataset.root} no longer holds the video {missing[0]}.")
     wanted = replace(dataset, videos=tuple(videos[name] for name in names))
     categories = tuple(run.about["dataset"]["categories"])
-    samples = features.prepare(wanted, run.config.data, run.config.nodes, categories)
+    # A test looks at the video itself, the first variant.
+    data = replace(run.config.data, variants=1)
+    samples = features.prepare(wanted, data, run.config.nodes, categories)
     material = Material({sample.video: sample for sample in samples})
     return {name: videos[name] for name in names}, material
 
 
-def attention(opinion: Opinion, video: str, material: Material) -> np.ndarray | None:
-    """Who is gathered from whom: (T, N, N) in the local view, (T·N, T·N) in the global one."""
+def _attention(opinion: Opinion, video: str, material: Material) -> np.ndarray | None:
     arm, run = opinion.arm, opinion.arm.runs[0]
     if arm.view == "none":
         return None

@@ -8,7 +8,7 @@ from glidn.report.dots import Mark, Scale, axis, plot
 from glidn.report.markup import Html, count, spaced, tag
 from glidn.report.sources import Arm
 
-CELL, GAP, LETTER = 42, 2, 6.6
+CELL, GAP, LETTER = 36, 2, 6.4
 # From this share of a row on, numbers are written in the colour of the paper.
 DARK = 0.55
 
@@ -46,18 +46,18 @@ def figure(
     counts = np.asarray(matrix)
     names = [spaced(name) for name in classes]
     room = max(map(len, names)) * LETTER + 10
-    left, top = room + 18, room * 0.72 + 28
+    left, top = room, room * 0.77 + 14
     side = CELL * len(names)
-    right = room * 0.68
+    right = room * 0.64 - CELL / 2
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     right_count = int(np.trace(counts))
     parts = [
-        tag("text", "predicted", x=left, y=14, class_="axis"),
-        tag("text", "true", x=8, y=top + 14, class_="axis"),
+        tag("text", "predicted →", x=left - 8, y=top - 24, text_anchor="end", class_="axis"),
+        tag("text", "true ↓", x=left - 8, y=top - 7, text_anchor="end", class_="axis"),
     ]
     for number, name in enumerate(names):
         middle = (number + 0.5) * CELL
-        turned = f"translate({left + middle:.1f} {top - 8:.1f}) rotate(-42)"
+        turned = f"translate({left + middle:.1f} {top - 8:.1f}) rotate(-50)"
         parts.append(tag("text", name, transform=turned))
         parts.append(tag("text", name, x=left - 8, y=top + middle + 4, text_anchor="end"))
     for true, predicted in np.ndindex(*counts.shape):
@@ -132,7 +132,10 @@ def section(arms: Sequence[Arm]) -> Html:
     ]
     subjects = [by_subject(arm) for arm in arms]
     if len(subjects[0]) > 1:
-        parts.append(_spread("Accuracy by subject who was never seen", arms, subjects))
+        title = "Accuracy by subject"
+        if arms[0].unseen_people:
+            title += ", each of them left out of training"
+        parts.append(_spread(title, arms, subjects))
     return tag("section", *parts, id="confusion")
 
 

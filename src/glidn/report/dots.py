@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from glidn.report.markup import Html, tag
 
-HEIGHT = 22
+HEIGHT = 24
 # Free at either side, so that a mark at the very end is not cut; in percent of the width.
 MARGIN = 3.0
 
@@ -73,7 +73,7 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
     """
     # Ours stand one above the other, so that equal values do not hide each other.
     ours = [mark for mark in marks if mark.kind != "paper"]
-    apart = 5 if len(ours) > 1 else 0
+    apart = 6.5 if len(ours) > 1 else 0
     height = {id(mark): HEIGHT / 2 for mark in marks} | {
         id(mark): HEIGHT / 2 + apart * (row - (len(ours) - 1) / 2) for row, mark in enumerate(ours)
     }

@@ -77,6 +77,7 @@ class Thumb:
 
     Attributes:
         place: 0..PLACES - 1, from the left.
+        picture: THUMB * FINE wide and high.
         texts: two lines below it.
         strength: 0..1, how strong its frame is drawn.
     """
@@ -144,9 +145,9 @@ class Brush:
         ImageDraw.Draw(mask).line(places, fill=round(255 * alpha), width=thick, joint="curve")
         self.picture.paste(colour, (left, top), mask)
 
-    def paste(self, picture: Image.Image, box: Sequence[float]) -> None:
-        x1, y1, x2, y2 = (round(value * FINE) for value in box)
-        self.picture.paste(picture.resize((x2 - x1, y2 - y1)), (x1, y1))
+    def paste(self, picture: Image.Image, at: Point) -> None:
+        """A picture that is large already."""
+        self.picture.paste(picture, (round(at[0] * FINE), round(at[1] * FINE)))
 
     def box(self, box: Sequence[float], width: float, colour: Colour, alpha: float = 1) -> None:
         large = [value * FINE for value in box]
@@ -189,9 +190,11 @@ def shortened(words: str, size: float, room: float) -> str:
 
 
 def _paste_frame(picture: Image.Image, stage: Stage, image: np.ndarray | None) -> None:
-    width = (stage.width - 2 * stage.left) * FINE
-    size = (width, stage.floor * FINE)
-    frame = Image.new("RGB", size, CANVAS) if image is None else Image.fromarray(image).resize(size)
+    size = ((stage.width - 2 * stage.left) * FINE, stage.floor * FINE)
+    if image is None:
+        frame = Image.new("RGB", size, CANVAS)
+    else:
+        frame = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     picture.paste(frame, (stage.left * FINE, 0))
 
 
@@ -202,17 +205,21 @@ def _draw_boxes(brush: Brush, stage: Stage, moment: Moment) -> None:
             brush.fill(box, INK, 0.07)
         brush.box(box, 3.5, GROUND, 0.45)
         brush.box(box, 1.5, INK)
+        # In the local view the targets are in the frame, and show how strong they are.
+        here = [edge.strength for edge in moment.edges if edge.target[1] == slot]
+        if moment.view == "local" and here:
+            brush.box(box, 2.5, COLOURS["local"], max(here))
 
 
 def _draw_tags(brush: Brush, stage: Stage, moment: Moment) -> None:
     """The category of every box: above it, or where no other one stands."""
     taken: list[tuple[float, float, float]] = []
     for slot in np.flatnonzero(moment.boxes.real[moment.row]):
-        x1, y1, x2, y2 = stage.box(moment.boxes.xyxy[moment.row, slot])
+        x1, y1, _, y2 = stage.box(moment.boxes.xyxy[moment.row, slot])
         words = spaced(moment.boxes.categories[slot])
         width = text_width(words, 13) + 8
         left = min(max(x1, stage.left), stage.width - stage.left - width)
-        places = [y for y in (y1 - TAG - 1, y2 + 1, y1 + 1, y1 - 2 * TAG - 2) if 0 <= y]
+        places = [y for y in (y1 - TAG - 1, y2 + 1, y1 + 1, y1 - 2 * TAG - 2) if y >= 0]
         places = [y for y in places if y + TAG <= stage.floor] or [max(y1, 0)]
         free = [y for y in places if not _overlaps(left, y, left + width, taken)]
         top = (free or places)[0]
@@ -224,7 +231,7 @@ def _draw_tags(brush: Brush, stage: Stage, moment: Moment) -> None:
 def _overlaps(
     left: float, top: float, right: float, taken: Sequence[tuple[float, float, float]]
 ) -> bool:
-    return any(left < r and l < right and abs(top - y) < TAG for l, y, r in taken)
+    return any(left < end and begin < right and abs(top - y) < TAG for begin, y, end in taken)
 
 
 def _draw_edges(brush: Brush, stage: Stage, moment: Moment) -> None:
@@ -259,7 +266,7 @@ def _draw_strip(brush: Brush, stage: Stage, moment: Moment) -> None:
     for thumb in moment.thumbs:
         x = stage.place(thumb.place)
         box = (x - THUMB / 2, top, x + THUMB / 2, top + THUMB)
-        brush.paste(thumb.picture, box)
+        brush.paste(thumb.picture, box[:2])
         brush.box(box, 2, colour, 0.3 + 0.7 * thumb.strength)
         for number, words in enumerate(thumb.texts):
             short = shortened(words, 12, stage.width / PLACES - 2)

@@ -53,7 +53,7 @@ def _tile(arm: Arm) -> Html:
     spread = (
         f"± {np.std(values, ddof=1):.1f} over {len(values)} seeds"
         if len(values) > 1
-        else f"folds {100 * arm.scores[0].mean:.1f} ± {100 * arm.scores[0].std:.1f}"
+        else f"mean of folds {100 * arm.scores[0].mean:.1f} ± {100 * arm.scores[0].std:.1f}"
     )
     return tag(
         "div",
@@ -69,10 +69,9 @@ def _how_measured(sources: Sources) -> str:
     about, train = sources.first.about, sources.first.config.train
     seeds = max(len(arm.runs) for arm in sources.arms)
     videos = sources.arms[0].scores[0].videos
-    folds = sources.first.folds
     who = (
         "each by a network that never saw its subject"
-        if set(folds) <= set(sources.first.about["dataset"]["subjects"])
+        if sources.arms[0].unseen_people
         else "none of which was trained on"
     )
     classes = len(sources.first.classes)

@@ -13,9 +13,16 @@ Attribute = str | float | bool | None
 # Elements without content: they have no end tag in HTML.
 VOID = {"meta", "img", "br", "input"}
 
+# Said again, because a table that is laid out as a grid, as on a phone, loses its meaning.
+ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
+HEADERS = {"row": "rowheader", "col": "columnheader"}
+
 
 def tag(name: str, *children: str, **attributes: Attribute) -> Html:
     """An element. `class_` becomes class, `stroke_width` stroke-width; True stands alone."""
+    role = HEADERS.get(str(attributes.get("scope"))) if name == "th" else ROLES.get(name)
+    if role:
+        attributes["role"] = role
     opening = name + "".join(_attribute(key, value) for key, value in attributes.items())
     if name in VOID:
         return Html(f"<{opening}>")

@@ -33,14 +33,10 @@ def section(rows: Sequence[dict[str, Any]]) -> Html:
         tag(
             "p",
             "Videos generated so that one thing alone tells the classes apart. What a view cannot "
-            "see it cannot learn: it stays at chance (the mark on the bar), however long it trains.",
+            "see it cannot learn: it stays at chance, the mark on the bar. Accuracy, %.",
             class_="lead",
         ),
-        tag(
-            "div",
-            tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), class_="rules"),
-            class_="scroll",
-        ),
+        tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), class_="rules"),
         id="views",
     )
 
@@ -57,7 +53,7 @@ def _head(view: str) -> Html:
 
 def _cell(rows: Sequence[dict[str, Any]], view: str) -> Html:
     if not rows:
-        return tag("td", tag("span", "–", class_="quiet"))
+        return tag("td", tag("span", "–", class_="quiet"), data_view=view)
     accuracy = float(np.mean([row["accuracy"] for row in rows]))
     chance = float(rows[0]["chance"])
     learnt = accuracy > chance + CLEAR
@@ -73,4 +69,4 @@ def _cell(rows: Sequence[dict[str, Any]], view: str) -> Html:
     )
     words = tag("span", "learns it" if learnt else "cannot", class_="verdict")
     number = tag("b", f"{100 * accuracy:.0f}")
-    return tag("td", number, words, bar, class_="learnt" if learnt else "chance")
+    return tag("td", number, words, bar, class_="learnt" if learnt else "chance", data_view=view)

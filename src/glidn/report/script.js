@@ -14,9 +14,21 @@ for (const box of document.querySelectorAll(".case")) {
   const [first] = videos;
   const seek = (time) => videos.forEach((video) => { video.currentTime = time; });
 
+  // The browser's own controls would cover the strip: one button for both films instead.
+  const button = document.createElement("button");
+  const toggle = () => (first.paused ? first.play() : first.pause());
+  const name = () => { button.textContent = first.paused ? "Play" : "Pause"; };
+  button.addEventListener("click", toggle);
+  first.addEventListener("play", name);
+  first.addEventListener("pause", name);
+  name();
+  box.querySelector(".title").append(button);
+
   for (const video of videos) {
     asBlob(video);
     video.muted = true;
+    video.controls = false;
+    video.addEventListener("click", toggle);
     for (const name of ["play", "pause", "seeking"]) {
       video.addEventListener(name, () => {
         for (const other of videos) {

@@ -40,6 +40,12 @@ class Arm:
     def classes(self) -> tuple[str, ...]:
         return self.runs[0].classes
 
+    @property
+    def unseen_people(self) -> bool:
+        """Whether every test video is of a subject who was left out of training."""
+        run = self.runs[0]
+        return set(run.folds) <= set(run.about["dataset"]["subjects"])
+
     @cached_property
     def predictions(self) -> list[dict[str, Predictions]]:
         """Per seed, the predictions of every fold."""

@@ -42,21 +42,19 @@ def section(rows: Sequence[Row]) -> Html:
 def _table(name: str, rows: Sequence[Row], scale: Scale) -> Html:
     head = tag(
         "tr",
-        tag("th", "", scope="col", class_="what", role="columnheader"),
-        tag("th", axis(scale), scope="col", class_="plot", role="columnheader"),
-        tag("th", "ours", scope="col", class_="number", role="columnheader"),
-        tag("th", "paper", scope="col", class_="number", role="columnheader"),
-        tag("th", "interval", scope="col", class_="number wide", role="columnheader"),
-        tag("th", "seeds", scope="col", class_="number wide", role="columnheader"),
-        role="row",
+        tag("th", "", scope="col", class_="what"),
+        tag("th", axis(scale), scope="col", class_="plot"),
+        tag("th", "ours", scope="col", class_="number"),
+        tag("th", "paper", scope="col", class_="number"),
+        tag("th", "interval", scope="col", class_="number wide"),
+        tag("th", "seeds", scope="col", class_="number wide"),
     )
     return tag(
         "table",
         tag("caption", f"Table {name}" if name.isdigit() else name),
-        tag("thead", head, role="rowgroup"),
-        tag("tbody", *(_row(row, scale) for row in rows), role="rowgroup"),
+        tag("thead", head),
+        tag("tbody", *(_row(row, scale) for row in rows)),
         class_="results",
-        role="table",
     )
 
 
@@ -70,18 +68,20 @@ def _row(row: Row, scale: Scale) -> Html:
     interval, seeds = "", ""
     spoken = "" if paper is None else f"paper {paper:g}"
     if mean is not None:
-        ours = join([tag("b", f"{mean:.1f}"), tag("small", f" ± {row['std']:.1f}")])
+        # One seed has no spread; a zero would claim that it has none.
+        spread = f" ± {row['std']:.1f}" if row["seeds"] > 1 else ""
+        ours = join([tag("b", f"{mean:.1f}"), tag("small", spread)])
         interval, seeds = f"{row['low']:.1f} to {row['high']:.1f}", str(row["seeds"])
         spoken = f"ours {mean:.1f}, interval {interval}; {spoken}".rstrip("; ")
     cells = [
-        tag("th", row["row"], tag("small", note), scope="row", class_="what", role="rowheader"),
-        tag("td", plot(scale, marks, spoken), class_="plot", role="cell"),
-        tag("td", ours, class_="number ours", role="cell"),
-        tag("td", "" if paper is None else f"{paper:.4g}", class_="number paper", role="cell"),
-        tag("td", interval, class_="number wide", role="cell"),
-        tag("td", seeds, class_="number wide", role="cell"),
+        tag("th", row["row"], tag("small", note), scope="row", class_="what"),
+        tag("td", plot(scale, marks, spoken), class_="plot"),
+        tag("td", ours, class_="number ours"),
+        tag("td", "" if paper is None else f"{paper:.4g}", class_="number paper"),
+        tag("td", interval, class_="number wide"),
+        tag("td", seeds, class_="number wide"),
     ]
-    return tag("tr", *cells, role="row")
+    return tag("tr", *cells)
 
 
 def differences(rows: Sequence[Row]) -> Html:

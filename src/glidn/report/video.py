@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from glidn.boxes import fill_gaps, sample
 from glidn.features import steps_of
 from glidn.report import graph
-from glidn.report.drawing import CANVAS, PLACES, QUIET, THUMB, Moment, Stage, Thumb, draw
+from glidn.report.drawing import CANVAS, FINE, PLACES, QUIET, THUMB, Moment, Stage, Thumb, draw
 from glidn.report.graph import Edge
 from glidn.report.markup import spaced
 from glidn.types import Boxes, Video
@@ -170,15 +170,16 @@ def _nodes(film: Film, weights: np.ndarray, step: int) -> list[Thumb]:
 def _cut(film: Film, step: int, slot: int) -> Image.Image:
     """The node, cut out of its frame; without pixels, a small map of where it is."""
     x1, y1, x2, y2 = (float(value) for value in film.steps.xyxy[step, slot])
+    side = THUMB * FINE
     if film.step_images is None:
-        side = max(film.video.width, film.video.height) / THUMB
-        top = (THUMB - film.video.height / side) / 2
-        small = Image.new("RGB", (THUMB, THUMB), CANVAS)
-        place = [x1 / side, y1 / side + top, x2 / side, y2 / side + top]
+        scale = side / max(film.video.width, film.video.height)
+        down = (side - film.video.height * scale) / 2
+        small = Image.new("RGB", (side, side), CANVAS)
+        place = [x1 * scale, y1 * scale + down, x2 * scale, y2 * scale + down]
         ImageDraw.Draw(small).rectangle(place, fill=QUIET)
         return small
     # A square about the box, so that nothing is squeezed.
     half = max(x2 - x1, y2 - y1) / 2
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    around = tuple(round(value) for value in (x - half, y - half, x + half, y + half))
-    return Image.fromarray(film.step_images[step]).crop(around)
+    around = (round(x - half), round(y - half), round(x + half), round(y + half))
+    return Image.fromarray(film.step_images[step]).crop(around).resize((side, side))

@@ -6,11 +6,10 @@ import numpy as np
 
 from glidn.errors import GlidnError
 from glidn.report import cases, graph, video
-from glidn.report.cases import Case, Opinion
+from glidn.report.cases import Case, Look, Opinion
 from glidn.report.markup import Html, listed, spaced, tag
 from glidn.report.sources import Arm, Sources
 from glidn.report.video import Clip, Film
-from glidn.runs import Run
 
 Progress = Callable[[str, int, int], None]
 
@@ -22,57 +21,52 @@ TOP = 3
 def section(sources: Sources, progress: Progress | None = None) -> Html:
     """A few cases with their films; in words where there is nothing to film."""
     arms = sources.related
-    run = arms[0].runs[0]
     chosen = cases.choose(arms)
+    missing = Html()
     try:
-        films = _films(run, chosen)
+        shown = _films(cases.look(arms[0].runs[0], chosen), progress)
     except GlidnError as error:
-        films, missing = {}, tag("p", f"The videos are left out: {error}", class_="note")
-    else:
-        missing = Html()
-    shown: list[Html] = []
-    size = 0
-    for number, case in enumerate(chosen):
-        if progress:
-            progress("drawing videos", number, len(chosen))
-        if case.video not in films:
-            shown.append(_case(case, run, [_opinion(o, run, None, None) for o in case.opinions]))
-            continue
-        film, material = films[case.video]
-        weights = [cases.attention(opinion, case.video, material) for opinion in case.opinions]
-        clips = [_clip(o, run, film, w) for o, w in zip(case.opinions, weights, strict=True)]
-        size += sum(len(clip.film) + len(clip.still) for clip in clips)
-        if size > MOST_BYTES and shown:
-            break
-        panels = [
-            _opinion(opinion, run, clip, _map(film, weight, opinion.arm))
-            for opinion, weight, clip in zip(case.opinions, weights, clips, strict=True)
-        ]
-        shown.append(_case(case, run, panels))
-    if progress:
-        progress("drawing videos", len(chosen), len(chosen))
+        missing = tag("p", f"The videos are left out: {error}", class_="note")
+        shown = [_case(case, [_opinion(opinion) for opinion in case.opinions]) for case in chosen]
     return tag(
         "section",
         tag("h2", "What they listened to"),
         tag("p", _introduction(sources, arms), class_="lead"),
-        missing,
-        _legend(arms) if films else Html(),
+        missing or _legend(arms),
         *shown,
         id="why",
     )
 
 
-def _films(run: Run, chosen: Sequence[Case]) -> dict[str, tuple[Film, cases.Material]]:
-    videos, material = cases.load(run, [case.video for case in chosen])
-    steps = run.config.data.steps
-    return {name: (video.read(found, steps), material) for name, found in videos.items()}
+def _films(looks: Sequence[Look], progress: Progress | None) -> list[Html]:
+    """As many cases as the page has room for, one at least."""
+    shown: list[Html] = []
+    size = 0
+    for number, look in enumerate(looks):
+        if progress:
+            progress("drawing videos", number, len(looks))
+        case = look.case
+        film = video.read(look.video, case.opinions[0].arm.runs[0].config.data.steps)
+        clips = [_clip(o, film, w) for o, w in zip(case.opinions, look.attention, strict=True)]
+        size += sum(len(clip.film) + len(clip.still) for clip in clips)
+        if size > MOST_BYTES and shown:
+            break
+        panels = [
+            _opinion(opinion, clip, _map(film, weights))
+            for opinion, clip, weights in zip(case.opinions, clips, look.attention, strict=True)
+        ]
+        shown.append(_case(case, panels))
+    if progress:
+        progress("drawing videos", len(looks), len(looks))
+    return shown
 
 
 def _introduction(sources: Sources, arms: Sequence[Arm]) -> str:
     seed = " of the first seed" if sources.is_reproduction else ""
     who = "Networks" if len(arms) > 1 else "A network"
+    people = " of people never seen in training" if arms[0].unseen_people else ""
     return (
-        f"{who}{seed} on test videos of people never seen in training. Cases are chosen by a rule, "
+        f"{who}{seed} on test videos{people}. Cases are chosen by a rule, "
         "not by eye: every outcome in turn, then the classes and subjects shown least. Attention "
         "says what a network listened to, not that it was right to."
     )
@@ -96,7 +90,7 @@ def _legend(arms: Sequence[Arm]) -> Html:
     return tag("div", *lines, common, class_="legend")
 
 
-def _case(case: Case, run: Run, panels: Sequence[Html]) -> Html:
+def _case(case: Case, panels: Sequence[Html]) -> Html:
     right = [opinion.arm for opinion in case.opinions if opinion.right]
     if len(right) == len(case.opinions):
         outcome = "right" if len(right) == 1 else "both right"
@@ -108,32 +102,36 @@ def _case(case: Case, run: Run, panels: Sequence[Html]) -> Html:
     return tag(
         "article",
         tag(
-            "h3",
-            spaced(run.classes[case.truth]),
-            tag("small", who, tag("span", outcome, class_="outcome")),
+            "div",
+            tag(
+                "h3",
+                spaced(case.opinions[0].arm.classes[case.truth]),
+                tag("small", who, tag("span", outcome, class_="outcome")),
+            ),
+            class_="title",
         ),
         tag("div", *panels, class_="pair"),
         class_="case",
     )
 
 
-def _opinion(opinion: Opinion, run: Run, clip: Clip | None, heard: Html | None) -> Html:
+def _opinion(opinion: Opinion, clip: Clip | None = None, heard: Html | None = None) -> Html:
     head = tag("h4", opinion.arm.name, tag("small", opinion.arm.role), class_=opinion.arm.view)
     return tag(
         "div",
         head,
-        _player(opinion, run, clip) if clip else Html(),
-        _bars(opinion, run),
+        _player(opinion, clip) if clip else Html(),
+        _bars(opinion),
         heard or Html(),
         class_=f"panel {opinion.arm.view}",
     )
 
 
-def _player(opinion: Opinion, run: Run, clip: Clip) -> Html:
+def _player(opinion: Opinion, clip: Clip) -> Html:
     words = (
         f"{opinion.arm.name}: boxes of people and objects with the strongest attention edges; "
-        f"true class {spaced(run.classes[opinion.truth])}, "
-        f"predicted {spaced(run.classes[opinion.predicted])}."
+        f"true class {spaced(opinion.arm.classes[opinion.truth])}, "
+        f"predicted {spaced(opinion.arm.classes[opinion.predicted])}."
     )
     return tag(
         "video",
@@ -150,7 +148,7 @@ def _player(opinion: Opinion, run: Run, clip: Clip) -> Html:
     )
 
 
-def _bars(opinion: Opinion, run: Run) -> Html:
+def _bars(opinion: Opinion) -> Html:
     """The likeliest classes; the true one is marked, and added where it is not among them."""
     order = list(np.argsort(-opinion.probabilities, kind="stable"))
     shown = order[:TOP]
@@ -163,7 +161,7 @@ def _bars(opinion: Opinion, run: Run) -> Html:
         rows.append(
             tag(
                 "li",
-                tag("span", spaced(run.classes[number]), class_="class"),
+                tag("span", spaced(opinion.arm.classes[number]), class_="class"),
                 tag("span", "true", class_="true") if true else Html(),
                 tag(
                     "svg",
@@ -179,16 +177,19 @@ def _bars(opinion: Opinion, run: Run) -> Html:
     return tag("ul", *rows, class_="bars")
 
 
-def _clip(opinion: Opinion, run: Run, film: Film, weights: np.ndarray | None) -> Clip:
-    says = f"says {spaced(run.classes[opinion.predicted])} {100 * opinion.probabilities.max():.0f}%"
-    truth = f"true: {spaced(run.classes[opinion.truth])}"
+def _clip(opinion: Opinion, film: Film, weights: np.ndarray | None) -> Clip:
+    classes = opinion.arm.classes
+    sure = 100 * opinion.probabilities.max()
+    says = f"says {spaced(classes[opinion.predicted])} {sure:.0f}%"
+    truth = f"true: {spaced(classes[opinion.truth])}"
     return video.clip(film, opinion.arm.view, weights, (says, truth))
 
 
-CELL = 12
+CELL = 12  # height of a row of the map, in pixels
+MAP = "How much each object is listened to, step by step; the arrow keys move the film."
 
 
-def _map(film: Film, weights: np.ndarray | None, arm: Arm) -> Html | None:
+def _map(film: Film, weights: np.ndarray | None) -> Html | None:
     """Objects down, steps across: how much each node is listened to."""
     if weights is None:
         return None
@@ -224,4 +225,13 @@ def _map(film: Film, weights: np.ndarray | None, arm: Arm) -> Html | None:
         f"{heard.max():.1f} even shares" if heard.max() > 1.005 else "every node alike",
         class_="quiet",
     )
-    return tag("div", *rows, tag("i", class_="head"), scale, class_="map", tabindex=0)
+    return tag(
+        "div",
+        *rows,
+        tag("i", class_="head"),
+        scale,
+        class_="map",
+        role="group",
+        tabindex=0,
+        aria_label=MAP,
+    )
