@@ -29,8 +29,8 @@ def dataset_of(folder: Path) -> Path:
     boxes = ["video,frame,track,category,x1,y1,x2,y2,score"]
     for number in range(12):
         name, subject = f"v{number:02}", f"subject{number % 3}"
-        videos.append(f'{name},,{subject},,"{CLASSES[number % 2]}",12,10,64,48')
-        for frame in range(12):
+        videos.append(f'{name},,{subject},,"{CLASSES[number % 2]}",6,10,64,48')
+        for frame in range(6):
             boxes.append(f"{name},{frame},a,person,2,2,30,46,")
             left = 32 + (frame if number % 2 else 0)
             boxes.append(f"{name},{frame},b,<b>cup</b>,{left},20,{left + 8},30,")

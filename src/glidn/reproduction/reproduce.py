@@ -1,16 +1,20 @@
-"""The whole of it: plans -> runs -> tables.json, tables.md and figures."""
+"""The whole of it: plans -> runs -> tables.json, tables.md, differences.json and figure5.svg."""
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from glidn import evaluation, protocol, runs
 from glidn.config import RunConfig
 from glidn.errors import SettingError
 from glidn.evaluation import Predictions
 from glidn.files import write_text
+from glidn.metrics import confusion
 from glidn.protocol import Fold
+from glidn.report.confusion import svg
 from glidn.reproduction import cad120, forest, tables
 from glidn.reproduction.cad120 import Plan, Row
 from glidn.reproduction.schedule import Job, train_all
@@ -83,6 +87,7 @@ def reproduce(
     results = _results(what, dataset, folds, progress)
     found = tables.entries(what.rows, results)
     _write(what, dataset, found, tables.differences(results))
+    _write_figure_5(what, dataset, results[cad120.GLOBAL_TEACHER, "local"])
     return found
 
 
@@ -148,3 +153,12 @@ def _write(
     write_text(
         what.out / "differences.json", json.dumps([asdict(d) for d in compared], indent=1) + "\n"
     )
+
+
+def _write_figure_5(
+    what: Reproduction, dataset: Dataset, seeds: Sequence[dict[str, Predictions]]
+) -> None:
+    """The confusion matrix of the paper's best row, over all seeds (figure 5)."""
+    parts = [part for folds in seeds for part in folds.values()]
+    counts = sum(confusion(part.truth, part.predicted, len(dataset.classes)) for part in parts)
+    write_text(what.out / "figure5.svg", svg(np.asarray(counts), dataset.classes))

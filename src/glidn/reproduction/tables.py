@@ -7,7 +7,13 @@ import numpy as np
 
 from glidn.evaluation import Predictions, pool
 from glidn.metrics import bootstrap_difference, bootstrap_mean
-from glidn.reproduction.cad120 import GLOBAL_TEACHER, LOCAL_TEACHER, Row
+from glidn.reproduction.cad120 import (
+    GLOBAL_TEACHER,
+    GLOBAL_TEACHER_SQUARED,
+    LOCAL_TEACHER,
+    LOCAL_TEACHER_SQUARED,
+    Row,
+)
 
 # (plan, view) -> per seed, the predictions of every fold
 Results = Mapping[tuple[str, str], Sequence[Mapping[str, Predictions]]]
@@ -55,6 +61,16 @@ COMPARISONS = (
     ("global relations against none", ("global", "global"), ("baseline", "none")),
     ("the global view's teaching of the local one", (GLOBAL_TEACHER, "local"), ("local", "local")),
     ("the local view's teaching of the global one", (LOCAL_TEACHER, "global"), ("global", "global")),
+    (
+        "the global view's teaching of the local one, T² in the loss",
+        (GLOBAL_TEACHER_SQUARED, "local"),
+        ("local", "local"),
+    ),
+    (
+        "the local view's teaching of the global one, T² in the loss",
+        (LOCAL_TEACHER_SQUARED, "global"),
+        ("global", "global"),
+    ),
     ("mutual learning, local view", ("mutual", "local"), ("local", "local")),
     ("mutual learning, global view", ("mutual", "global"), ("global", "global")),
 )

@@ -1,0 +1,131 @@
+"""Crops, and the cache of frozen features: never stale, never trusted when damaged."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from make import dataset
+
+from glidn.config import DataConfig, NodesConfig
+from glidn.crops import crops
+from glidn.errors import DataError
+from glidn.features import FrozenFeatures, prepare, steps_of
+from glidn.types import Boxes, Dataset
+
+SIZE = 32
+CONFIG = NodesConfig(kinds=("crop",), crop_size=SIZE, weights="none")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Pixels from a file that holds a seed, so that content can change."""
+
+    path: Path
+    source: str = "noise"
+
+    def read(self, frames: np.ndarray) -> np.ndarray:
+        rng = np.random.default_rng(int(self.path.read_text()))
+        return rng.integers(0, 256, (len(frames), 400, 320, 3), dtype=np.uint8)
+
+    def files(self, frames: np.ndarray) -> list[Path]:
+        return [self.path]
+
+
+@pytest.fixture
+def with_pixels(tmp_path: Path) -> Dataset:
+    path = tmp_path / "seed"
+    path.write_text("1")
+    data = dataset(3)
+    return replace(data, videos=tuple(replace(v, pixels=Noise(path)) for v in data.videos))
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> FrozenFeatures:
+    return FrozenFeatures(replace(CONFIG, cache=tmp_path / "cache"))
+
+
+def entries(frozen: FrozenFeatures) -> list[Path]:
+    return sorted(frozen.folder.glob("*.safetensors"))
+
+
+def test_a_crop_is_what_is_in_the_box():
+    frame = np.zeros((1, 60, 80, 3), np.uint8)
+    frame[0, 10:30, 20:50] = (200, 100, 50)
+    xyxy = np.array([[[20, 10, 50, 30], [0, 0, 20, 10], [0, 0, 1, 1]]], np.float32)
+    real = np.array([[True, True, False]])
+    boxes = Boxes(xyxy, real, np.array([0]), ("a", "b", "c"), ("0", "1", "2"))
+    cut = crops(frame, boxes, 8)
+    assert cut.shape == (1, 3, 3, 8, 8)
+    assert (cut[0, 0] == np.array([200, 100, 50])[:, None, None]).all()
+    assert (cut[0, 1:] == 0).all()
+
+
+def test_features_are_read_back_from_the_cache(with_pixels, frozen, monkeypatch):
+    video = with_pixels.videos[0]
+    boxes = steps_of(video, 3)
+    first = frozen.of(video, boxes)
+    assert first.shape == (3, 2, 2048)
+    assert (first[~torch.from_numpy(boxes.real)] == 0).all()
+    monkeypatch.setattr(frozen, "network", None)  # from here on nothing can be computed
+    assert torch.equal(frozen.of(video, boxes), first)
+
+
+@pytest.mark.parametrize("change", ["pixels", "boxes", "mirror", "size"])
+def test_whatever_matters_makes_another_entry(with_pixels, frozen, change):
+    video = with_pixels.videos[0]
+    boxes = steps_of(video, 3)
+    frozen.of(video, boxes)
+    if change == "pixels":
+        video.pixels.path.write_text("2")
+    if change == "boxes":
+        boxes = replace(boxes, xyxy=boxes.xyxy + 1)
+    if change == "size":
+        frozen.size += 8
+    frozen.of(video, boxes, mirror=change == "mirror")
+    assert len(entries(frozen)) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_entry_is_computed_again_with_a_warning(with_pixels, frozen, damage):
+    video = with_pixels.videos[0]
+    boxes = steps_of(video, 3)
+    first = frozen.of(video, boxes)
+    (path,) = entries(frozen)
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[-7] ^= 1
+    path.write_bytes({"cut": content[:-9], "flipped": content, "empty": b""}[damage])
+    with pytest.warns(UserWarning, match="are damaged .* and are computed again"):
+        again = frozen.of(video, boxes)
+    assert torch.equal(again, first)
+    assert torch.equal(frozen.of(video, boxes), first)
+
+
+def test_pixels_that_are_missing_are_one_sentence():
+    with pytest.raises(DataError, match=r"v00 has boxes but no pixels, and small nodes need them"):
+        prepare(dataset(1), DataConfig(steps=3), NodesConfig(kinds=("small",)), ("person", "cup"))
+
+
+def test_variants_of_crops_are_mirrored_with_their_boxes(with_pixels):
+    config = NodesConfig(kinds=("small", "geometry"), small_size=8)
+    (sample, *_) = prepare(with_pixels, DataConfig(steps=3, variants=2), config, ("person", "cup"))
+    plain, mirrored = sample.variants
+    assert torch.equal(mirrored["small"], plain["small"].flip(-1))
+    assert torch.allclose(
+        (mirrored["geometry"] + plain["geometry"])[sample.real[0]][:, 0], torch.ones(())
+    )
+
+
+@pytest.mark.parametrize("content", [b"garbage", b""])
+def test_weights_that_are_none_are_one_sentence(tmp_path, content):
+    path = tmp_path / "weights.pth"
+    with pytest.raises(DataError, match="does not exist; give a torchvision ResNet-50 file"):
+        FrozenFeatures(replace(CONFIG, weights=str(path)))
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="could not be read as weights"):
+        FrozenFeatures(replace(CONFIG, weights=str(path)))
+    torch.save({"fc.weight": torch.zeros(3)}, path)
+    with pytest.raises(DataError, match="does not fit ResNet-50: .* first bn1"):
+        FrozenFeatures(replace(CONFIG, weights=str(path)))
