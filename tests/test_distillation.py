@@ -29,9 +29,7 @@ def kl(temperature: float) -> float:
 
 def test_the_objective_is_equation_4():
     config = DistillConfig(temperature=3.0, lambda1=0.3, lambda2=0.7)
-    parts = objective(
-        torch.tensor(STUDENT), torch.tensor(LABELS), torch.tensor(TEACHER), config
-    )
+    parts = objective(torch.tensor(STUDENT), torch.tensor(LABELS), torch.tensor(TEACHER), config)
     labels = -sum(
         math.log(softmax(row)[label]) for row, label in zip(STUDENT, LABELS, strict=True)
     ) / len(LABELS)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from make import dataset
 
 from glidn.config import DataConfig, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError
 from glidn.features import FrozenFeatures, prepare, steps_of
 from glidn.types import Boxes, Dataset
+from make import dataset
 
 SIZE = 32
 CONFIG = NodesConfig(kinds=("crop",), crop_size=SIZE, weights="none")
@@ -52,8 +52,8 @@ def entries(frozen: FrozenFeatures) -> list[Path]:
 
 def test_a_crop_is_what_is_in_the_box():
     frame = np.zeros((1, 60, 80, 3), np.uint8)
-    frame[0, 10:30, 20:50] = (200, 100, 50)
-    xyxy = np.array([[[20, 10, 50, 30], [0, 0, 20, 10], [0, 0, 1, 1]]], np.float32)
+    frame[0, 8:32, 18:52] = (200, 100, 50)  # the filter reads a pixel or two beyond the box
+    xyxy = np.array([[[20, 10, 50, 30], [0, 0, 16, 6], [0, 0, 1, 1]]], np.float32)
     real = np.array([[True, True, False]])
     boxes = Boxes(xyxy, real, np.array([0]), ("a", "b", "c"), ("0", "1", "2"))
     cut = crops(frame, boxes, 8)
@@ -127,5 +127,5 @@ def test_weights_that_are_none_are_one_sentence(tmp_path, content):
     with pytest.raises(DataError, match="could not be read as weights"):
         FrozenFeatures(replace(CONFIG, weights=str(path)))
     torch.save({"fc.weight": torch.zeros(3)}, path)
-    with pytest.raises(DataError, match="does not fit ResNet-50: .* first bn1"):
+    with pytest.raises(DataError, match=r"does not fit ResNet-50: .* first bn1"):
         FrozenFeatures(replace(CONFIG, weights=str(path)))

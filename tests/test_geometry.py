@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-from make import dataset
 
 from glidn.boxes import sample_frames
 from glidn.features import steps_of
 from glidn.geometry import OCTAVES, WIDTH, geometry
 from glidn.transforms import Variation, vary
 from glidn.types import Track, Video
+from make import dataset
 
 CATEGORIES = ("person", "cup", "bowl")
 STEPS = 11
@@ -41,7 +41,9 @@ def test_places_displacements_duration_and_category_by_hand():
     made = of(moving(np.linspace(0.1, 0.5, 120)))
     assert made.shape == (STEPS, 2, WIDTH + 3)
     width, height = 32 / 640, 40 / 480
-    np.testing.assert_allclose(made[0, 1, :4], [0.1 + width / 2, 70 / 480, width, height], atol=2e-3)
+    np.testing.assert_allclose(
+        made[0, 1, :4], [0.1 + width / 2, 70 / 480, width, height], atol=2e-3
+    )
     start_to_end = made[:, 1, 28]  # of the left edge
     np.testing.assert_allclose(start_to_end, np.arcsinh(0.4 / 0.01), rtol=0.02)
     np.testing.assert_allclose(made[..., WIDTH - 1], np.log(4 / 15), rtol=1e-6)

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from make import SUBJECTS, dataset
 
 from glidn.errors import DataError, LeakError, SettingError
 from glidn.protocol import Fold, folds, guard_teacher
+from make import SUBJECTS, dataset
 
 
 def test_every_subject_is_left_out_once_and_never_trained_on():

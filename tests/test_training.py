@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from make import CLASSES, samples
 
 from glidn.config import DistillConfig, NodesConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError
 from glidn.model import Network, build
 from glidn.training import consult, fit, seeded
+from make import CLASSES, samples
 
 NODES = NodesConfig(kinds=("geometry",))
 TRAIN = TrainConfig(epochs=6, batch=4, lr=0.01, decay_every=3, threads=1)
@@ -27,14 +27,14 @@ def weights(net: Network) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
-class Stop(Exception):
+class Killed(Exception):  # noqa: N818
     """Stands for a kill between two epochs."""
 
 
 def stop_after(epoch: int):
     def progress(done: int, total: int) -> None:
         if done == epoch:
-            raise Stop
+            raise Killed
 
     return progress
 
@@ -46,7 +46,7 @@ def test_resume_equals_uninterrupted(tmp_path: Path):
     fit({"local": whole}, samples(), train, None, None, tmp_path / "whole")
 
     for stop in (3, 5):
-        with pytest.raises(Stop):
+        with pytest.raises(Killed):
             fit(
                 {"local": network()}, samples(), train, None, None, tmp_path / "cut",
                 stop_after(stop),
@@ -64,7 +64,9 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: P
     made = []
     for number, seed in enumerate((0, 0, 1)):
         net = network(seed=0)
-        fit({"local": net}, samples(), replace(TRAIN, seed=seed), None, None, tmp_path / f"{number}")
+        fit(
+            {"local": net}, samples(), replace(TRAIN, seed=seed), None, None, tmp_path / f"{number}"
+        )
         made.append(weights(net))
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
@@ -103,7 +105,9 @@ def test_a_student_with_its_teacher_alone_ends_where_the_teacher_is(tmp_path: Pa
 
 def test_a_teacher_is_consulted_in_eval_mode_on_each_variant():
     material = [
-        replace(s, variants=(*s.variants, {"geometry": -s.variants[0]["geometry"]}), real=s.real * 2)
+        replace(
+            s, variants=(*s.variants, {"geometry": -s.variants[0]["geometry"]}), real=s.real * 2
+        )
         for s in samples(5)
     ]
     teacher = network("global").train()  # dropout on, unless consult turns it off

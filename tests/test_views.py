@@ -112,14 +112,10 @@ def test_max_and_persons_take_real_nodes_only(case):
     nodes, real = case
     nodes = nodes - 5 * real[..., None]  # all real values negative: a padded zero would win
     for video in range(BATCH):
-        torch.testing.assert_close(
-            Max()(nodes, real)[video], nodes[video][real[video]].amax(0)
-        )
+        torch.testing.assert_close(Max()(nodes, real)[video], nodes[video][real[video]].amax(0))
         person = nodes[video, :, 0][real[video, :, 0]].mean(0)
         things = nodes[video, :, 1:][real[video, :, 1:]].mean(0)
-        torch.testing.assert_close(
-            Persons()(nodes, real)[video], torch.cat([person, things])
-        )
+        torch.testing.assert_close(Persons()(nodes, real)[video], torch.cat([person, things]))
 
 
 @pytest.mark.parametrize("readout", [Mean(True), Mean(False), Max(), Attend(WIDTH), Persons()])

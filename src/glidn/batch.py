@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from glidn.config import NodeKind
-
-Inputs = dict[NodeKind, Tensor]
+# What each kind of node is made from, by the kind's name.
+Inputs = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

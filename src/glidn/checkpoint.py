@@ -13,7 +13,9 @@ from glidn.model import Network
 def save(network: Network, path: Path) -> None:
     """Write the weights, whole or not at all."""
     with replacing(path) as temporary:
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
+        save_file(
+            {key: value.contiguous() for key, value in network.state_dict().items()}, temporary
+        )
 
 
 def load(network: Network, path: Path) -> Network:

@@ -117,8 +117,8 @@ def read(path: Path, classes: Sequence[str]) -> Predictions:
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(
-            f"{path} is missing or damaged ({type(error).__name__}); remove the folder "
-            f"{path.parent} and train again."
+            f"{path} is missing or damaged ({type(error).__name__}); remove {path} and run the "
+            "command that trained it again: it makes what is missing."
         ) from error
 
 
@@ -128,7 +128,7 @@ def read_all(run: Run, view: str) -> dict[str, Predictions]:
 
 
 def pool(parts: Sequence[Predictions]) -> Predictions:
-    """All folds as one, in the order of video names, so that runs can be compared video by video."""
+    """All folds as one, ordered by video, so that runs can be compared video by video."""
     videos = [video for part in parts for video in part.videos]
     order = np.argsort(videos)
     subjects = [subject for part in parts for subject in part.subjects]
@@ -172,7 +172,9 @@ def evaluate(run: Run) -> dict[str, Scores]:
                 f"{run.path}: fold {fold} is not done; run the command that trained it again and "
                 "it goes on where it stopped."
             )
-    scores = {view: score(read_all(run, view), run.classes) for view in run.views}
+    scores: dict[str, Scores] = {
+        view: score(read_all(run, view), run.classes) for view in run.views
+    }
     text = json.dumps({view: asdict(found) for view, found in scores.items()}, indent=1)
     write_text(run.path / "metrics.json", text + "\n")
     return scores

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from glidn import checkpoint, evaluation, features, protocol, runs
 from glidn.batch import Sample
-from glidn.config import NodeKind, RunConfig, ViewConfig
+from glidn.config import Context, RunConfig, ViewConfig
 from glidn.errors import RunError, SettingError
 from glidn.model import Network, build
 from glidn.runs import Run
@@ -25,7 +25,7 @@ class Material:
         return [self.samples[video] for video in videos]
 
     @property
-    def widths(self) -> dict[NodeKind, int]:
+    def widths(self) -> dict[str, int]:
         """Features per node of the kinds that arrive as features."""
         first = next(iter(self.samples.values())).variants[0]
         return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
@@ -33,15 +33,11 @@ class Material:
 
 def load(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> Material:
     """Every video of the dataset as a sample for networks of these settings."""
-    samples = features.prepare(
-        dataset, config.data, config.nodes, dataset.categories, progress
-    )
+    samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
     return Material({sample.video: sample for sample in samples})
 
 
-def train_fold(
-    run: Run, name: str, material: Material, progress: Progress | None = None
-) -> None:
+def train_fold(run: Run, name: str, material: Material, progress: Progress | None = None) -> None:
     """Train and test one fold of a run, going on where an earlier call stopped.
 
     Raises:
@@ -53,7 +49,7 @@ def train_fold(
     fold = runs.read_fold(run, name)
     folder = run.fold(name)
     samples = material.of(fold.train)
-    networks = {view: fresh(run, view, material) for view in run.views}
+    networks: dict[str, Network] = {view: fresh(run, view, material) for view in run.views}
     for network in networks.values():
         network.measure(samples)
     teacher = _teacher(run, fold, material, samples)
@@ -65,13 +61,15 @@ def train_fold(
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
-def fresh(run: Run, view: str, material: Material) -> Network:
+def fresh(run: Run, view: Context, material: Material) -> Network:
     """The untrained network of a view, from the run's seed."""
     seeded(run.config.train.seed, view)
-    return build(run.config.nodes, _view_config(run.config, view), material.widths, len(run.classes))
+    return build(
+        run.config.nodes, _view_config(run.config, view), material.widths, len(run.classes)
+    )
 
 
-def trained(run: Run, fold: str, view: str, material: Material) -> Network:
+def trained(run: Run, fold: str, view: Context, material: Material) -> Network:
     """The network that a fold ended with, in eval mode.
 
     Raises:
@@ -81,7 +79,7 @@ def trained(run: Run, fold: str, view: str, material: Material) -> Network:
     return checkpoint.load(fresh(run, view, material), path)
 
 
-def _view_config(config: RunConfig, view: str) -> ViewConfig:
+def _view_config(config: RunConfig, view: Context) -> ViewConfig:
     return config.view if view == config.view.context else replace(config.view, context=view)
 
 
@@ -96,9 +94,7 @@ def _teacher(
             "distill.teacher names no run; train one with the other view and give its folder."
         )
     taught_by = runs.read(distill.teacher)
-    protocol.guard_teacher(
-        fold, runs.read_fold(taught_by, fold.name).train, str(distill.teacher)
-    )
+    protocol.guard_teacher(fold, runs.read_fold(taught_by, fold.name).train, str(distill.teacher))
     theirs, ours = taught_by.config, run.config
     if (taught_by.classes, theirs.nodes, theirs.data.steps) != (
         run.classes,

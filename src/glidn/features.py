@@ -180,9 +180,7 @@ class FrozenFeatures:
         cut = torch.from_numpy(crops(frames, boxes, self.size))
         cut = cut.flip(-1) if mirror else cut
         real = torch.from_numpy(boxes.real)
-        seen = torch.cat(
-            [self.network(part.to(self.device)).cpu() for part in cut[real].split(32)]
-        )
+        seen = torch.cat([self.network(part.to(self.device)).cpu() for part in cut[real].split(32)])
         return seen.new_zeros(*real.shape, seen.shape[-1]).masked_scatter(real[..., None], seen)
 
 

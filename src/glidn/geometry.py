@@ -50,7 +50,7 @@ def geometry(video: Video, boxes: Boxes, categories: tuple[str, ...]) -> np.ndar
 def _of_track(track: Track, video: Video) -> np.ndarray:
     """(F, 84): place and motion in every frame of a track without gaps."""
     scale = [video.width, video.height, video.width, video.height]
-    window = int(round(GLITCH * video.fps)) | 1
+    window = round(GLITCH * video.fps) | 1
     edges = median_filter(track.xyxy / scale, (window, 1), mode="nearest")  # (F, 4)
     low, high = edges[:, :2], edges[:, 2:]
     place = np.concatenate([(low + high) / 2, high - low], -1)

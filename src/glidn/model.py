@@ -1,4 +1,4 @@
-"""The straight line from boxes to classes. One network is one *view*: teacher and student are two."""
+"""The straight line from boxes to classes. One network is one view; a teacher is another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glidn.backbones.small import SmallNetwork
 from glidn.batch import Batch, Sample
-from glidn.config import NodeKind, NodesConfig, ViewConfig
+from glidn.config import NodesConfig, ViewConfig
 from glidn.views import Relations, build_readout, time_encoding
 
 
@@ -73,16 +73,13 @@ class Look(nn.Module):
 class Encoder(nn.Module):
     """What is known of each box -> nodes: every kind encoded, then concatenated."""
 
-    def __init__(self, kinds: Mapping[NodeKind, nn.Module]) -> None:
+    def __init__(self, kinds: dict[str, nn.Module]) -> None:
         super().__init__()
         self.kinds = nn.ModuleDict(kinds)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, T, N, D), zero in padding."""
-        parts = [
-            encode(batch.inputs[kind], batch.real)  # type: ignore[index]
-            for kind, encode in self.kinds.items()
-        ]
+        parts = [encode(batch.inputs[kind], batch.real) for kind, encode in self.kinds.items()]
         return torch.cat(parts, -1)
 
 
@@ -147,16 +144,14 @@ class Network(nn.Module):
         return self.relate.attention(self.nodes(batch), batch.real)
 
 
-def build(
-    nodes: NodesConfig, view: ViewConfig, widths: Mapping[NodeKind, int], classes: int
-) -> Network:
+def build(nodes: NodesConfig, view: ViewConfig, widths: Mapping[str, int], classes: int) -> Network:
     """The network of one view.
 
     Args:
         widths: features per node of each kind that arrives as features.
         classes: K.
     """
-    kinds: dict[NodeKind, nn.Module] = {}
+    kinds: dict[str, nn.Module] = {}
     width = 0
     for kind in nodes.kinds:
         if kind == "small":

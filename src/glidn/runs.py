@@ -1,12 +1,12 @@
 """Run folders: what was trained on what, how it went, and what it predicted.
 
-    run.json                     format, versions, machine, commit, command, dataset
-    config.yaml                  every setting
-    metrics.json                 scores, once every fold is tested
-    folds/<fold>/fold.json       the videos it trained on and those it tested
-    folds/<fold>/log.jsonl       a line per epoch
-    folds/<fold>/checkpoint.pt   to resume from; gone when the fold is done
-    folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predictions
+run.json                     format, versions, machine, commit, command, dataset
+config.yaml                  every setting
+metrics.json                 scores, once every fold is tested
+folds/<fold>/fold.json       the videos it trained on and those it tested
+folds/<fold>/log.jsonl       a line per epoch
+folds/<fold>/checkpoint.pt   to resume from; gone when the fold is done
+folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predictions
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 import glidn
-from glidn.config import RunConfig, as_dict, from_dict
+from glidn.config import Context, RunConfig, as_dict, from_dict
 from glidn.errors import RunError, SettingError
 from glidn.files import write_text
 from glidn.protocol import Fold
@@ -54,7 +54,7 @@ class Run:
         return tuple(self.about["folds"])
 
     @property
-    def views(self) -> tuple[str, ...]:
+    def views(self) -> tuple[Context, ...]:
         """The networks that it trains, the one that is reported first."""
         return views(self.config)
 
@@ -66,7 +66,7 @@ class Run:
         return all((self.fold(fold) / f"{view}.csv").exists() for view in self.views)
 
 
-def views(config: RunConfig) -> tuple[str, ...]:
+def views(config: RunConfig) -> tuple[Context, ...]:
     """The views that a run trains, the one that is reported first."""
     context = config.view.context
     if config.distill is not None and config.distill.mutual:
@@ -74,7 +74,7 @@ def views(config: RunConfig) -> tuple[str, ...]:
     return (context,)
 
 
-def other(context: str) -> str:
+def other(context: Context) -> Context:
     """The opposite view: what teaches, or learns along."""
     if context == "none":
         raise SettingError(
@@ -172,9 +172,7 @@ def read_fold(run: Run, name: str) -> Fold:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Fold(found["name"], tuple(found["train"]), tuple(found["test"]))
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(
-            f"{run.path} has no fold {name}; it has {', '.join(run.folds)}."
-        ) from error
+        raise RunError(f"{run.path} has no fold {name}; it has {', '.join(run.folds)}.") from error
 
 
 def environment() -> dict[str, Any]:

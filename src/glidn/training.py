@@ -105,12 +105,12 @@ def fit(
                 parts[view]["accuracy"] = (logits.argmax(-1) == batch.labels).float().mean()
             optimizer.zero_grad()
             # Peers read each other's logits as constants, so the sum trains each by its own loss.
-            fabric.backward(sum(part["loss"] for part in parts.values()))
+            fabric.backward(torch.stack([part["loss"] for part in parts.values()]).sum())
             optimizer.step()
             for view, part in parts.items():
                 for name, value in part.items():
                     sums[f"{view}.{name}"] += value.item() * len(rows) / len(samples)
-        log.write({"epoch": epoch + 1, "lr": schedule.get_last_lr()[0], **sums})
+        log.write({"epoch": epoch + 1, "lr": float(schedule.get_last_lr()[0]), **sums})
         schedule.step()
         if (epoch + 1) % train.checkpoint_every == 0 or epoch + 1 == train.epochs:
             _save(folder / "checkpoint.pt", state, epoch + 1)

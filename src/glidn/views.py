@@ -1,6 +1,7 @@
 """A view: which nodes relate to which, and how related nodes become one vector per video."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Relations(nn.Module):
         )
         self.layers = nn.ModuleList(
             GraphAttention(before, after, config.heads, config.slope)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         )
         self.dropout = nn.Dropout(config.dropout)
 
@@ -58,6 +59,7 @@ class Relations(nn.Module):
         x = self._as_graphs(nodes)  # (B, G, M, D): G graphs of M nodes
         last = len(self.layers) - 1
         for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            assert isinstance(layer, GraphAttention)  # ModuleList forgets what it holds
             before = x
             x = self.dropout(norm(x))
             if collected is not None:

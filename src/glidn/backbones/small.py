@@ -1,5 +1,7 @@
 """A small network for small crops, trained from scratch along with the view."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ class SmallNetwork(nn.Module):
         super().__init__()
         channels = (3, 12, 24, width)
         layers: list[nn.Module] = []
-        for before, after in zip(channels[:-1], channels[1:], strict=True):
+        for before, after in pairwise(channels):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 

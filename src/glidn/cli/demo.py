@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
                 found.workers,
                 lambda done, of: report("three rules", done, of),
             )
-        page = write_report(found.out)
+        page = write_report(found.out, progress=report)
     print((found.out / "tables.md").read_text(encoding="utf-8"))
     print(f"{time.monotonic() - began:.0f} s. Look at {page}")
     return 0

@@ -21,7 +21,7 @@ def add_settings(parser: ArgumentParser, defaults: RunConfig) -> None:
         kind = DistillConfig if name == "distill" else type(value)
         parser.add_argument(f"--{name}", type=kind if value is not None else kind | None)
     parser.add_argument("--folds", type=tuple[str, ...], help="subjects to leave out; all: []")
-    parser.set_defaults({name: value for name, value in as_dict(defaults).items()})
+    parser.set_defaults(as_dict(defaults))
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
@@ -44,7 +44,7 @@ def to_config(found: Namespace) -> RunConfig:
 
 def _check_name(name: str) -> None:
     kind: Any = RunConfig
-    done = []
+    done: list[str] = []
     for part in name.split("."):
         names = [field.name for field in fields(kind)]
         if part not in names:

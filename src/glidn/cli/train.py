@@ -1,5 +1,6 @@
 """glidn train RECIPE [--out RUN] [--data.root DIR] [any setting]"""
 
+from functools import partial
 from pathlib import Path
 
 from glidn.cli.progress import progress_bar
@@ -39,12 +40,7 @@ def _train(path: Path, config: RunConfig) -> int:
     with progress_bar() as report:
         material = experiment.load(dataset, config, report)
         for fold in folds:
-            experiment.train_fold(
-                run,
-                fold.name,
-                material,
-                lambda done, total, fold=fold: report(f"fold {fold.name}", done, total),
-            )
+            experiment.train_fold(run, fold.name, material, partial(report, f"fold {fold.name}"))
     scores = evaluation.evaluate(run)
     for view, found in scores.items():
         print(

@@ -35,6 +35,8 @@ from glidn.errors import DataError, nearest
 from glidn.types import PERSON, Dataset, LeftOut, Segment, Track, Video
 from glidn.video import FrameFolder, frame_number, frame_paths, image_size
 
+# Written beside generated copies, so that their figures are never taken for the real ones.
+GENERATED = "synthetic.json"
 ACTIVITIES = (
     "making_cereal",
     "taking_medicine",
@@ -115,7 +117,7 @@ def read_cad120(root: Path, report: Report) -> Dataset:
         report(Problem(root.name, None, what, "See what `glidn check` says of them"))
     found = {video.label for video in videos}
     return Dataset(
-        name="CAD-120",
+        name="generated CAD-120" if (root / GENERATED).exists() else "CAD-120",
         root=root,
         task="single",
         classes=tuple(sorted(found)),

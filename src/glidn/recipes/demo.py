@@ -1,6 +1,6 @@
 """The demo: generated videos, a small network on small crops, minutes on a laptop.
 
-    make demo
+make demo
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The rows of the paper's ablations, each derived from any base recipe by the one thing it names."""
+"""The paper's ablations, each derived from any base recipe by the one thing that it names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,6 @@ def taught(
 
 
 def mutual(base: RunConfig, context: Context = "local") -> RunConfig:
-    """Deep mutual learning: both views at once, unsoftened and in equal parts (Zhang et al. 2018)."""
+    """Deep mutual learning: both views at once, unsoftened, in equal parts (Zhang et al. 2018)."""
     equal = DistillConfig(mutual=True, temperature=1.0, lambda1=1.0, lambda2=1.0)
     return replace(alone(base, context), distill=equal)

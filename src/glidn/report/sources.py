@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from glidn import evaluation, runs
+from glidn.config import Context
 from glidn.errors import RunError
 from glidn.evaluation import Predictions, Scores
 from glidn.runs import Run
@@ -28,7 +29,7 @@ class Arm:
         role: what is special about it: "taught by the global view"; "" for a view on its own.
     """
 
-    view: str
+    view: Context
     role: str
     runs: tuple[Run, ...]
 

@@ -122,7 +122,10 @@ def rows() -> tuple[Row, ...]:
     best = "T = 10, λ2 = 0.7, λ1 = 0.3 (its best in Table 9)"
     best_local = "T = 5, λ2 = 0.3, λ1 = 0.7 (its best in Table 9)"
     return (
-        *(Row("2", name, paper, note="prior work, the paper's figure") for name, paper in PRIOR_WORK),
+        *(
+            Row("2", name, paper, note="prior work, the paper's figure")
+            for name, paper in PRIOR_WORK
+        ),
         Row("2", "GLIDN", 88.54, GLOBAL_TEACHER, "local", best),
         Row("3", "Baseline", 74.17, "baseline", "none", "mean of all nodes, then the classifier"),
         Row(

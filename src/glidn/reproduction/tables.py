@@ -25,6 +25,7 @@ class Entry:
 
     Attributes:
         paper: as printed in the paper; None where it has no such row.
+        view: the view that was tested; "" where we have no figure.
         mean, std: of the seeds' accuracies over all videos; std is the sample standard deviation.
         low, high: a 95% bootstrap interval over videos.
         fold_mean, fold_std: mean over seeds of the mean and of the spread of the folds.
@@ -42,6 +43,7 @@ class Entry:
     fold_std: float | None = None
     seeds: int = 0
     videos: int = 0
+    view: str = ""
     note: str = ""
 
 
@@ -60,7 +62,11 @@ COMPARISONS = (
     ("local relations against none", ("local", "local"), ("baseline", "none")),
     ("global relations against none", ("global", "global"), ("baseline", "none")),
     ("the global view's teaching of the local one", (GLOBAL_TEACHER, "local"), ("local", "local")),
-    ("the local view's teaching of the global one", (LOCAL_TEACHER, "global"), ("global", "global")),
+    (
+        "the local view's teaching of the global one",
+        (LOCAL_TEACHER, "global"),
+        ("global", "global"),
+    ),
     (
         "the global view's teaching of the local one, T² in the loss",
         (GLOBAL_TEACHER_SQUARED, "local"),
@@ -99,6 +105,7 @@ def _entry(row: Row, seeds: Sequence[Mapping[str, Predictions]] | None) -> Entry
         fold_std=_percent(np.mean([_spread(folds) for folds in by_fold])),
         seeds=len(correct),
         videos=correct.shape[1],
+        view=row.view,
         note=row.note,
     )
 
@@ -132,8 +139,8 @@ def as_markdown(
         lines += [
             f"## {_title(table)}",
             "",
-            "| row | paper | ours, mean ± std | 95% interval | mean of folds ± std | seeds | videos |"
-            " assumed |",
+            "| row | paper | ours, mean ± std | 95% interval | mean of folds ± std "
+            "| seeds | videos | assumed |",
             "|---|---|---|---|---|---|---|---|",
             *(_line(entry) for entry in found if entry.table == table),
             "",
@@ -158,14 +165,15 @@ def _line(entry: Entry) -> str:
     paper = "" if entry.paper is None else f"{entry.paper:g}"
     if entry.mean is None:
         return f"| {entry.row} | {paper} | | | | | | {entry.note} |"
+    spread = f" ± {entry.std:.1f}" if entry.seeds > 1 else ""
     return (
-        f"| {entry.row} | {paper} | {entry.mean:.1f} ± {entry.std:.1f} "
+        f"| {entry.row} | {paper} | {entry.mean:.1f}{spread} "
         f"| {entry.low:.1f} to {entry.high:.1f} | {entry.fold_mean:.1f} ± {entry.fold_std:.1f} "
         f"| {entry.seeds} | {entry.videos} | {entry.note} |"
     )
 
 
-def _percent(share: float) -> float:
+def _percent(share: float | np.floating) -> float:
     return round(100 * float(share), 4)
 
 
