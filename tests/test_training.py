@@ -80,7 +80,9 @@ def test_a_spoilt_checkpoint_is_one_sentence(tmp_path: Path):
 
 def test_it_learns_what_can_be_learnt(tmp_path: Path):
     net = network()
-    fit({"local": net}, samples(60), replace(TRAIN, epochs=30, decay_every=30), None, None, tmp_path)
+    fit(
+        {"local": net}, samples(60), replace(TRAIN, epochs=30, decay_every=30), None, None, tmp_path
+    )
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert last["local.accuracy"] > 0.9
 
