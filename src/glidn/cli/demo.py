@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
             base.data.root, videos, found.workers, lambda done, of: report("generating", done, of)
         )
         dataset = datasets.load(base.data.root)
-        what = Reproduction(found.out, base, seeds, tables=("3", "8"))
+        what = Reproduction(found.out, base, seeds, tables=("3", "8"), extras=False)
         reproduce(dataset, what, found.workers, report)
         if not found.smallest:
             label_rules.learn_all(

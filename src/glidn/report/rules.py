@@ -32,8 +32,8 @@ def section(rows: Sequence[dict[str, Any]]) -> Html:
         tag("h2", "Why two views"),
         tag(
             "p",
-            "Videos generated so that one thing alone tells the classes apart. What a view cannot "
-            "see it cannot learn: it stays at chance, the mark on the bar. Accuracy, %.",
+            "Made-up videos in which one thing alone tells the classes apart. A view that does "
+            "not see it stays at chance, the mark on the bar. Accuracy, %.",
             class_="lead",
         ),
         tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), class_="rules"),
@@ -67,6 +67,6 @@ def _cell(rows: Sequence[dict[str, Any]], view: str) -> Html:
         height=10,
         aria_hidden="true",
     )
-    words = tag("span", "learns it" if learnt else "cannot", class_="verdict")
+    words = tag("span", "learns it" if learnt else "does not", class_="verdict")
     number = tag("b", f"{100 * accuracy:.0f}")
     return tag("td", number, words, bar, class_="learnt" if learnt else "chance", data_view=view)

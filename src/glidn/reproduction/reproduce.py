@@ -40,16 +40,22 @@ class Reproduction:
         base: the recipe that every run is derived from.
         seeds: how many runs per row.
         tables: which of the paper's tables.
+        extras: also our own rows, which the paper does not have.
     """
 
     out: Path
     base: RunConfig
     seeds: int
     tables: tuple[str, ...] = ("2", "3", "8", "9")
+    extras: bool = True
 
     @property
     def rows(self) -> list[Row]:
-        found = [row for row in (*cad120.rows(), FOREST) if row.table in self.tables]
+        found = [
+            row
+            for row in (*cad120.rows(), FOREST)
+            if row.table in self.tables and (self.extras or row.paper is not None)
+        ]
         return sorted(found, key=lambda row: int(row.table))
 
     @property
@@ -101,7 +107,7 @@ def _results(
             evaluation.evaluate(run)
             for view in run.views:
                 found.setdefault((plan.name, view), []).append(evaluation.read_all(run, view))
-    if "3" in what.tables:
+    if FOREST in what.rows:
         found[FOREST.run, FOREST.view] = [
             {
                 fold.name: _forest(what, dataset, fold, seed, progress, number)
