@@ -8,6 +8,7 @@ from glidn.batch import Sample
 from glidn.config import Context, RunConfig, ViewConfig
 from glidn.errors import RunError, SettingError
 from glidn.model import Network, build
+from glidn.protocol import Fold
 from glidn.runs import Run
 from glidn.training import Teacher, consult, fit, seeded
 from glidn.types import Dataset
@@ -52,7 +53,7 @@ def train_fold(run: Run, name: str, material: Material, progress: Progress | Non
     networks: dict[str, Network] = {view: fresh(run, view, material) for view in run.views}
     for network in networks.values():
         network.measure(samples)
-    teacher = _teacher(run, fold, material, samples)
+    teacher = _consult_teacher(run, fold, material, samples)
     fit(networks, samples, run.config.train, run.config.distill, teacher, folder, progress)
     for view, network in networks.items():
         checkpoint.save(network, folder / f"{view}.safetensors")
@@ -83,27 +84,41 @@ def _view_config(config: RunConfig, view: Context) -> ViewConfig:
     return config.view if view == config.view.context else replace(config.view, context=view)
 
 
-def _teacher(
-    run: Run, fold: protocol.Fold, material: Material, samples: Sequence[Sample]
-) -> Teacher | None:
-    distill = run.config.distill
-    if distill is None or distill.mutual:
+def check_teacher(config: RunConfig, classes: Sequence[str], fold: Fold) -> Run | None:
+    """The run that teaches a fold; None where nobody does, or a peer.
+
+    Raises:
+        SettingError: a teacher is wanted and none is named.
+        RunError: it is missing, not done, or was trained on other classes, nodes or steps.
+        LeakError: it was trained on a video that the fold tests.
+    """
+    if config.distill is None or config.distill.mutual:
         return None
-    if distill.teacher is None:
+    path = config.distill.teacher
+    if path is None:
         raise SettingError(
             "distill.teacher names no run; train one with the other view and give its folder."
         )
-    taught_by = runs.read(distill.teacher)
-    protocol.guard_teacher(fold, runs.read_fold(taught_by, fold.name).train, str(distill.teacher))
-    theirs, ours = taught_by.config, run.config
-    if (taught_by.classes, theirs.nodes, theirs.data.steps) != (
-        run.classes,
-        ours.nodes,
-        ours.data.steps,
-    ):
+    teacher = runs.read(path)
+    theirs = (teacher.classes, teacher.config.nodes, teacher.config.data.steps)
+    if theirs != (tuple(classes), config.nodes, config.data.steps):
         raise RunError(
-            f"the teacher {distill.teacher} was trained on other classes, nodes or steps than "
-            f"{run.path}; train it with the same data and nodes settings."
+            f"the teacher {path} was trained on other classes, nodes or steps; train it with the "
+            "same data and nodes settings."
         )
-    view = taught_by.views[0]
-    return consult(trained(taught_by, fold.name, view, material), samples)
+    protocol.guard_teacher(fold, runs.read_fold(teacher, fold.name).train, str(path))
+    if not teacher.is_done(fold.name):
+        raise RunError(
+            f"the teacher {path} has not finished fold {fold.name}; give the command that trained "
+            "it again, and it goes on where it stopped."
+        )
+    return teacher
+
+
+def _consult_teacher(
+    run: Run, fold: Fold, material: Material, samples: Sequence[Sample]
+) -> Teacher | None:
+    teacher = check_teacher(run.config, run.classes, fold)
+    if teacher is None:
+        return None
+    return consult(trained(teacher, fold.name, teacher.views[0], material), samples)

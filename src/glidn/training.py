@@ -86,9 +86,10 @@ def fit(
     adam = AdamW(together.parameters(), train.lr, weight_decay=train.weight_decay)
     schedule = LambdaLR(adam, partial(rate, train=train))
     state = {"networks": together, "adam": adam, "schedule": schedule}
+    module, optimizer = fabric.setup(together, adam)
+    # After the networks have moved to their device, so that Adam's state follows them.
     done = _resume(folder / "checkpoint.pt", state)
     log = _Log(folder / "log.jsonl", keep=done)
-    module, optimizer = fabric.setup(together, adam)
 
     for epoch in range(done, train.epochs):
         torch.manual_seed(_seed(train.seed, epoch))

@@ -31,9 +31,15 @@ class CropResNet(nn.Module):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network = resnet50(
-                weights=ResNet50_Weights.IMAGENET1K_V2 if weights == "imagenet" else None
-            )
+            try:
+                network = resnet50(
+                    weights=ResNet50_Weights.IMAGENET1K_V2 if weights == "imagenet" else None
+                )
+            except OSError as error:  # URLError among others
+                raise DataError(
+                    f"torchvision's ImageNet weights could not be downloaded ({error}); give a "
+                    "file with --nodes.weights FILE, or --nodes.weights none for random ones."
+                ) from error
         if weights not in ("imagenet", "none"):
             _load_file(network, Path(weights))
         network.fc = nn.Identity()

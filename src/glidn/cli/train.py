@@ -36,16 +36,18 @@ def _train(path: Path, config: RunConfig) -> int:
     dataset = datasets.load(config.data.root, config.data.kind)
     say_left_out(dataset)
     folds = protocol.folds(dataset, config.folds)
-    run = runs.create(path, config, dataset, folds)
+    for fold in folds:
+        experiment.check_teacher(config, dataset.classes, fold)
     with progress_bar() as report:
         material = experiment.load(dataset, config, report)
+        run = runs.create(path, config, dataset, folds)
         for fold in folds:
             experiment.train_fold(run, fold.name, material, partial(report, f"fold {fold.name}"))
     scores = evaluation.evaluate(run)
     for view, found in scores.items():
         print(
             f"{path} ({view}): accuracy {100 * found.mean:.1f} ± {100 * found.std:.1f} "
-            f"(mean and standard deviation of {len(found.per_fold)} folds), "
+            f"(mean and standard deviation over folds: {len(found.per_fold)}), "
             f"{100 * found.pooled:.1f} pooled over {found.videos} videos."
         )
     print(f"look at it: glidn report {path}")

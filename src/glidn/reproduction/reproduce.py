@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glidn import evaluation, protocol, runs
+from glidn import evaluation, experiment, protocol, runs
 from glidn.config import RunConfig
 from glidn.errors import SettingError
 from glidn.evaluation import Predictions
@@ -82,6 +82,9 @@ def reproduce(
         raise SettingError(f"--seeds is {what.seeds}; at least one is needed.")
     folds = protocol.folds(dataset, what.base.folds)
     base = replace(what.base, train=replace(what.base.train, threads=1))
+    if "crop" in base.nodes.kinds:
+        # Fill the cache once, here; the workers would each compute every feature.
+        experiment.load(dataset, base, progress)
     jobs = []
     for seed in range(what.seeds):
         folder = what.folder(seed)
