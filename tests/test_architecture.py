@@ -14,7 +14,7 @@ MOST_LINES = 400
 FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
-    {"video", "boxes", "attention", "losses", "metrics", "crops"},
+    {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"},
     {"geometry", "transforms", "protocol", "views", "distillation", "backbones", "recipes"},
     {"batch", "datasets", "runs"},
     {"model"},

@@ -223,8 +223,7 @@ class Stem(nn.Module):
     def forward(self, videos: list[Tensor]) -> list[Tensor]:
         """A (B, 3, T, H, W) per pathway -> (B, width, T, H/4, W/4) each."""
         return [
-            self.get_submodule(name)(video)
-            for name, video in zip(self.names, videos, strict=True)
+            self.get_submodule(name)(video) for name, video in zip(self.names, videos, strict=True)
         ]
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "score a run under its dataset's protocol",
     "reproduce": "the paper's tables, ours beside the paper's",
     "report": "one self-contained HTML page about a run",
+    "weights": "what a checkpoint file is, what fits, and its conversion to safetensors",
 }
 
 

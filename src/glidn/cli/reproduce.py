@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="runs per row")
     parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where to")
     parser.add_argument("--workers", type=int | None, help="processes; default: one per core")
-    parser.add_argument("--tables", type=list[str], default=list(TABLES), help="which tables")
+    parser.add_argument("--tables", type=str, default=",".join(TABLES), help="which tables")
     add_settings(parser, find(RECIPES[nodes]))
     found = parse(parser, arguments)
     return _reproduce(found, to_config(found))
@@ -54,12 +54,13 @@ def _reproduce(found: Namespace, base: RunConfig) -> int:
     from glidn import datasets
     from glidn.reproduction.reproduce import Reproduction, reproduce
 
-    for table in found.tables:
+    tables = tuple(str(found.tables).split(","))
+    for table in tables:
         if table not in TABLES:
             raise SettingError(f"--tables: there is no table {table}{nearest(table, TABLES)}.")
     dataset = datasets.load(base.data.root, base.data.kind)
     say_left_out(dataset)
-    what = Reproduction(found.out, base, found.seeds, tuple(found.tables))
+    what = Reproduction(found.out, base, found.seeds, tables)
     with progress_bar() as report:
         reproduce(dataset, what, found.workers, report)
     print((found.out / "tables.md").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glidn.datasets import cad120, table
+from glidn.datasets import cad120, charades, table
 from glidn.datasets.problems import Reader, raise_first
 from glidn.errors import DataError, nearest
 from glidn.types import Dataset
@@ -10,6 +10,7 @@ from glidn.types import Dataset
 READERS: dict[str, Reader] = {
     "table": table.READER,
     "cad120": cad120.READER,
+    "charades": charades.READER,
 }
 
 

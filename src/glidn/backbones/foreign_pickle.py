@@ -1,0 +1,110 @@
+"""Unpickling arrays out of files that nobody vouches for.
+
+A pickle is a program: it may name any function of any module and call it. This unpickler
+resolves a dozen names to functions of our own and refuses every other, so the worst that a
+file can do is to be refused. Not even NumPy's own array type takes part, whose `__setstate__`
+was written for friends: arrays are put together from their bytes here.
+"""
+
+import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+
+class Refused(Exception):
+    """The pickle names something that is no array, number, text or container of these."""
+
+
+class ArrayState:
+    """An array while it is unpickled: made empty, then told its shape, type and bytes."""
+
+    def __init__(self) -> None:
+        self.array: np.ndarray | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, data = state
+        # Python 2 wrote bytes as text; latin1 gives back byte for byte.
+        raw = data.encode("latin1") if isinstance(data, str) else data
+        self.array = _array(raw, dtype, shape, "F" if fortran else "C")
+
+
+def load(file: IO[bytes]) -> Any:
+    """The content of a pickle: arrays, numbers, texts, and lists, tuples and dicts of them.
+
+    Raises:
+        Refused: it names something else.
+        Exception: whatever a damaged pickle raises (a dozen types, among them EOFError,
+            UnpicklingError, KeyError and MemoryError).
+    """
+    return _finished(_Unpickler(file, encoding="latin1").load())
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _KNOWN[module.replace("numpy._core", "numpy.core"), name]
+        except KeyError:
+            raise Refused(f"{module}.{name}") from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise Refused("a persistent id")
+
+
+def _array(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
+        raise Refused(f"an array of {dtype}")
+    if not isinstance(shape, tuple):
+        shape = (shape,)
+    if math.prod(shape) * dtype.itemsize != len(raw):
+        raise ValueError(f"{len(raw)} bytes for an array of shape {shape}, {dtype}")
+    flat = np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))
+    return flat.reshape(shape, order=order)
+
+
+def _reconstruct(*_: Any) -> ArrayState:
+    return ArrayState()
+
+
+def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    return _array(bytes(raw), dtype, shape, order)
+
+
+def _scalar(dtype: Any, raw: Any) -> float:
+    return _array(raw.encode("latin1") if isinstance(raw, str) else raw, dtype, (), "C").item()
+
+
+def _encode(text: str, _: str = "latin1") -> bytes:
+    return text.encode("latin1")
+
+
+def _nothing(*_: Any) -> None:
+    """Stands where a pickle names the array type only to hand it on."""
+
+
+# (module, name) as a pickle spells them: what is called in its place.
+_KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy", "ndarray"): _nothing,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+
+
+def _finished(value: Any) -> Any:
+    """The same, with every array taken out of its shell."""
+    if isinstance(value, ArrayState):
+        if value.array is None:
+            raise ValueError("an array without content")
+        return value.array
+    if isinstance(value, dict):
+        return {key: _finished(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finished(item) for item in value]
+    return value
