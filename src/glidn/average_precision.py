@@ -3,8 +3,8 @@
 Axes: V videos, in the order of the file that lists them; K classes.
 
 The two rules differ where scores tie and where videos have no label, and papers use both: on the
-case in `fidelity/charades_scorer` of the shared data they say 0.2726 and 0.2718. A figure is
-comparable only with its rule.
+case in `fidelity/charades_scorer` of the shared data they say 0.2726 and 0.2690 (0.2718 if only
+the ties differed). A figure is comparable only with its rule.
 """
 
 from collections.abc import Sequence

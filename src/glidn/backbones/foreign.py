@@ -4,7 +4,9 @@ Known: Caffe2 pickles, PySlowFast, PyTorchVideo, torchvision's ResNet-50 and Fas
 safetensors with any of these names. No code in a file ever runs.
 """
 
+import math
 import pickle
+import re
 import struct
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -65,7 +66,7 @@ class Checkpoint:
         """K of the head, where there is one."""
         for key in ("head.projection.bias", "fc.bias", "roi_heads.box_predictor.cls_score.bias"):
             if key in self.tensors:
-                return self.tensors[key].shape[0]
+                return self.tensors[key].numel()
         return None
 
 
@@ -107,7 +108,7 @@ def read(path: Path) -> Checkpoint:
         if not isinstance(value, Tensor) or ours is None or ours in tensors:
             skipped.append(key)
         else:
-            tensors[ours] = value
+            tensors[ours] = value.detach()
     if not tensors:
         raise DataError(f"{path} holds no tensors; {EXPECTED}.")
     return Checkpoint(path, kind, _network(tensors), tensors, tuple(skipped))
@@ -147,9 +148,9 @@ def _sentence(checkpoint: Checkpoint, module: nn.Module, found: Fit, wrong: list
     name = type(module).__name__
     first = wrong[0]
     if not found.misfits(without_head=True) and first in found.other_shape:
-        (theirs, *_), (ours, *_) = found.other_shape[first]
+        classes, expected = (math.prod(shape[:1]) for shape in found.other_shape[first])
         return (
-            f"{checkpoint.path} has {theirs} classes in its head and this {name} {ours}; "
+            f"{checkpoint.path} has {classes} classes in its head and this {name} {expected}; "
             "everything else fits: load it without the head."
         )
     detail = "is missing"
@@ -177,22 +178,24 @@ def _open(path: Path) -> tuple[str, Any]:
         raise DataError(f"{path} could not be read: {error.strerror or error}.") from error
     if not start:
         raise DataError(f"{path} is empty; download it again.")
+    # First, because these begin with a length, which may be any byte.
+    safetensors = _is_safetensors(start, size)
     for magic, sentence in _MISTAKEN.items():
-        if start.startswith(magic):
+        if start.startswith(magic) and not safetensors:
             raise DataError(f"{path} {sentence}.")
     # Damaged and hostile files raise a dozen types of exception; all mean the same here.
     try:
-        if start.startswith((b"PK\x03\x04", _OLD_TORCH)):
-            return "torch", _torch(path)
-        if _is_safetensors(start, size):
+        if safetensors:
             from safetensors.torch import load_file
 
             return "safetensors", load_file(path)
+        if start.startswith((b"PK\x03\x04", _OLD_TORCH)):
+            return "torch", _torch(path)
         # 0x80 opens a pickle of protocol 2 and later, the others a dict of protocols 0 and 1.
         if start.startswith((b"\x80", b"(d", b"}")):
             with path.open("rb") as file:
-                return "pickle", _tensors(foreign_pickle.load(file))
-    except (foreign_pickle.Refused, pickle.UnpicklingError) as error:
+                return "pickle", foreign_pickle.load(file)
+    except foreign_pickle.RefusedError as error:
         raise DataError(
             f"{path} holds more than tensors ({_first_line(error)}), so it was not opened: "
             "it could run code on this machine."
@@ -208,7 +211,13 @@ def _open(path: Path) -> tuple[str, Any]:
 def _torch(path: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about TorchScript archives, which it then refuses
-        return torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            # The one type that PyTorch raises for what it refuses and for what is damaged.
+            if found := re.search(r"GLOBAL (\S+)|Unsupported (operand|class) .*", str(error)):
+                raise foreign_pickle.RefusedError(found[1] or found[0]) from error
+            raise
 
 
 def _is_safetensors(start: bytes, size: int) -> bool:
@@ -221,18 +230,8 @@ def _is_safetensors(start: bytes, size: int) -> bool:
 
 def _first_line(error: Exception) -> str:
     """What went wrong, short enough to stand in a sentence."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    named = next((line for line in lines if "GLOBAL" in line), lines[0])
-    return named.strip().rstrip(".")[:160]
-
-
-def _tensors(value: Any) -> Any:
-    """The same containers, with tensors for arrays."""
-    if isinstance(value, Mapping):
-        return {key: _tensors(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())  # a copy can be written to
-    return value
+    lines = str(error).splitlines() or ["no reason given"]
+    return lines[0].strip().rstrip(".")[:160]
 
 
 def _state(content: Any) -> tuple[dict[str, Any], list[str]]:

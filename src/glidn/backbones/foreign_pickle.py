@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
+import torch
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The pickle names something that is no array, number, text or container of these."""
 
 
@@ -33,10 +34,10 @@ class ArrayState:
 
 
 def load(file: IO[bytes]) -> Any:
-    """The content of a pickle: arrays, numbers, texts, and lists, tuples and dicts of them.
+    """The content of a pickle: dicts of tensors, and what numbers and texts lie beside them.
 
     Raises:
-        Refused: it names something else.
+        RefusedError: it names something else.
         Exception: whatever a damaged pickle raises (a dozen types, among them EOFError,
             UnpicklingError, KeyError and MemoryError).
     """
@@ -48,15 +49,15 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _KNOWN[module.replace("numpy._core", "numpy.core"), name]
         except KeyError:
-            raise Refused(f"{module}.{name}") from None
+            raise RefusedError(f"{module}.{name}") from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise Refused("a persistent id")
+        raise RefusedError("a persistent id")
 
 
 def _array(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
-        raise Refused(f"an array of {dtype}")
+        raise RefusedError(f"an array of {dtype}")
     if not isinstance(shape, tuple):
         shape = (shape,)
     if math.prod(shape) * dtype.itemsize != len(raw):
@@ -97,14 +98,18 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def _finished(value: Any) -> Any:
-    """The same, with every array taken out of its shell."""
+def _finished(value: Any, depth: int = 2) -> Any:
+    """The same, with a tensor for every array in a dict, or in a dict of dicts.
+
+    No deeper, and into no list: weights lie no deeper, and a small file can nest one list in
+    itself so often that walking it would take for ever.
+    """
     if isinstance(value, ArrayState):
         if value.array is None:
             raise ValueError("an array without content")
-        return value.array
-    if isinstance(value, dict):
-        return {key: _finished(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finished(item) for item in value]
+        return torch.from_numpy(value.array)
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, dict) and depth > 0:
+        return {key: _finished(item, depth - 1) for key, item in value.items()}
     return value

@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
         )
     fit = foreign.compare(checkpoint, _build(network, checkpoint.classes))
     _print_fit(network, fit)
-    if wrong := fit.misfits():
+    if wrong := fit.misfits(without_head=checkpoint.classes is None):
         raise DataError(
             f"{asked.file} does not fit {network}: {len(wrong)} tensors are missing or have "
             f"another shape, first {wrong[0]}{'; nothing was written' if asked.to else ''}."

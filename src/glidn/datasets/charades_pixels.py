@@ -142,7 +142,7 @@ Span = tuple[int, int]  # of bytes: the first, and the one after the last
 
 
 def _track_size(data: mmap.mmap, track: Span) -> tuple[int, int]:
-    """The size of a video track's frames; swapped where the file says to turn them by 90 degrees."""
+    """The size of a video track's frames; swapped where the file says to turn them upright."""
     ((sample, _),) = _inside(data, track, b"mdia", b"minf", b"stbl", b"stsd")
     # Version and count (8 bytes), then the first entry: its size and name (8), and 24 bytes on.
     width, height = struct.unpack_from(">HH", data, sample + 8 + 8 + 24)
