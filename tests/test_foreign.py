@@ -199,8 +199,26 @@ def test_every_key_is_accounted_for(tmp_path):
     assert fit.unexpected == ("s3.pathway0_nonlocal1.conv_g.weight",)
     assert fit.other_shape == {"s1.pathway0_stem.bn.bias": ((13,), (8,))}
     assert len(fit.loaded) == len(ours.state_dict()) - 2
-    with pytest.raises(DataError, match=r"2 of 320 tensors .* has shape \(13,\), expected \(8,\)"):
+    with pytest.raises(DataError, match=r"3 tensors are .* has shape \(13,\), expected \(8,\)"):
         foreign.fit(found, ours, without_head=True)
+
+
+@pytest.mark.parametrize("kind", ["Caffe2, protocol 2", "PyTorchVideo", "PySlowFast"])
+def test_a_network_with_one_layer_more_is_another_network(kind, tmp_path):
+    """Non-local I3D has all tensors of I3D; to load only these would give other features."""
+    file = write(tmp_path / "x", kind, "i3d", network("i3d").state_dict())
+    if kind == "Caffe2, protocol 2":
+        layer = "nonlocal_conv3_1_theta_w"
+        content = pickle.loads(file.read_bytes())
+        content["blobs"][layer] = np.ones(3, "f4")
+        file.write_bytes(pickle.dumps(content, protocol=2))
+    else:
+        layer = "s3.pathway0_nonlocal1.conv_theta.weight"
+        content = torch.load(file, weights_only=True)
+        content["model_state"][layer] = torch.ones(3)
+        torch.save(content, file)
+    with pytest.raises(DataError, match=rf"1 tensors are .*{layer} has no place in it"):
+        foreign.fit(foreign.read(file), network("i3d"), without_head=True)
 
 
 class Hostile:
@@ -251,7 +269,7 @@ def test_code_in_a_file_never_runs(way, tmp_path):
 )
 def test_no_name_outside_the_list_is_resolved(opcodes, tmp_path):
     (tmp_path / "x").write_bytes(opcodes)
-    with pytest.raises(DataError, match="holds more than tensors|is not a file of weights"):
+    with pytest.raises(DataError, match=r"holds more than tensors|is not a file of weights"):
         foreign.read(tmp_path / "x")
 
 

@@ -157,21 +157,32 @@ def test_the_slow_pathway_sees_only_its_frames():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+@torch.no_grad()
 def test_without_stride_res5_has_twice_the_resolution_and_the_same_weights(network):
+    """Every block dilates by 2, so cells of one parity see only each other.
+
+    Hence res5 without stride is an ordinary res5 on each of the four parities of res4.
+    """
     torch.manual_seed(0)
     coarse = network(5, width=8).eval()
     fine = network(5, width=8, res5_stride=1).eval()
     fine.load_state_dict(coarse.state_dict())
+    before = []
+    fine.s5.register_forward_pre_hook(lambda _, inputs: before.append(inputs[0]))
     video = clip((1, 3, 8, 128, 96))
-    with torch.no_grad():
-        a, b = coarse(video), fine(video)
-    for x, y in zip(a.pathways, b.pathways, strict=True):
-        assert y.shape == (*x.shape[:3], 2 * x.shape[3], 2 * x.shape[4])
-        # Dilation lets every second cell see what the strided network saw there: equal up to
-        # the border, where the two pad differently, and here not even there.
-        torch.testing.assert_close(y[..., ::2, ::2], x)
-    blocks = [module for module in fine.s5.modules() if hasattr(module, "b_bn")]
-    assert {block.b.dilation for block in blocks} == {(1, 2, 2)}
+    found, shapes = fine(video).pathways, [x.shape for x in coarse(video).pathways]
+    for x, shape in zip(found, shapes, strict=True):
+        assert x.shape == (*shape[:3], 2 * shape[3], 2 * shape[4])
+    for module in coarse.s5.modules():
+        if isinstance(module, torch.nn.Conv3d):
+            module.stride = (1, 1, 1)
+    for top in range(2):
+        for left in range(2):
+            parity = (..., slice(top, None, 2), slice(left, None, 2))
+            expected = coarse.s5([x[parity] for x in before[0]])
+            for x, y in zip(found, expected, strict=True):
+                # The random network's numbers grow to hundreds, and cancel.
+                torch.testing.assert_close(x[parity], y, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

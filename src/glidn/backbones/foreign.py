@@ -52,7 +52,8 @@ class Checkpoint:
         kind: whose format it is, as one would say it.
         network: i3d, slowfast, resnet50, fasterrcnn, or unknown.
         tensors: our key: tensor.
-        skipped: entries of the file without a counterpart, such as optimiser state, as there.
+        skipped: entries of the file that are no weights, such as optimiser state, by their
+            names there.
     """
 
     path: Path
@@ -87,9 +88,19 @@ class Fit:
     other_shape: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
     def misfits(self, *, without_head: bool = False) -> list[str]:
-        """Keys of the network that the checkpoint cannot fill."""
-        keys = sorted([*self.missing, *self.other_shape])
-        return [key for key in keys if not (without_head and key.startswith(HEADS))]
+        """Keys for which the two are not the same network.
+
+        An unexpected tensor is one of them: with the same names and one layer more (a non-local
+        block, say) a network computes something else. A head that is not asked for is none.
+        """
+        extra = [key for key in self.unexpected if not key.startswith(HEADS)]
+        extra = [key for key in extra if not key.endswith(_COUNTER)]
+        lacking = [
+            key
+            for key in (*self.missing, *self.other_shape)
+            if not (without_head and key.startswith(HEADS))
+        ]
+        return sorted(lacking) + sorted(extra)
 
 
 def read(path: Path) -> Checkpoint:
@@ -135,7 +146,7 @@ def fit(checkpoint: Checkpoint, module: nn.Module, *, without_head: bool = False
             because it was trained on other classes.
 
     Raises:
-        DataError: tensors of the network are missing or have another shape.
+        DataError: tensors are missing, have another shape, or belong to another network.
     """
     found = compare(checkpoint, module)
     if wrong := found.misfits(without_head=without_head):
@@ -153,15 +164,14 @@ def _sentence(checkpoint: Checkpoint, module: nn.Module, found: Fit, wrong: list
             f"{checkpoint.path} has {classes} classes in its head and this {name} {expected}; "
             "everything else fits: load it without the head."
         )
-    detail = "is missing"
+    detail = "is missing" if first in found.missing else "has no place in it"
     if first in found.other_shape:
         theirs, ours = found.other_shape[first]
         detail = f"has shape {theirs}, expected {ours}"
-    total = len(found.loaded) + len(found.missing) + len(found.other_shape)
     return (
         f"{checkpoint.path} ({checkpoint.kind}, {checkpoint.network}) does not fit {name}: "
-        f"{len(wrong)} of {total} tensors are missing or have another shape; first, "
-        f"{first} {detail}."
+        f"{len(wrong)} tensors are missing, unexpected or of another shape, and "
+        f"{len(found.loaded)} fit; {first} {detail}."
     )
 
 

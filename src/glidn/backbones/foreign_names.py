@@ -1,6 +1,7 @@
 """Other projects' names of tensors, as ours. Ours are PySlowFast's and torchvision's.
 
-Each function takes one foreign key and returns our key, or None where it has no counterpart.
+Each function takes one foreign key and returns our key: None for what is no weight, and the same
+key where no rule knows it, because a weight without a place means another network.
 """
 
 import re
@@ -34,11 +35,11 @@ def from_caffe2(key: str) -> str | None:
     name = name.removeprefix("t_")
     endings = _CAFFE2_NORM if name.endswith("_bn") else _CAFFE2_CONV
     if suffix not in endings:
-        return None
+        return key
     for pattern, ours in _CAFFE2_RULES:
         if found := re.fullmatch(pattern, name):
             return f"{ours.format(*found.groups(), p=pathway)}.{endings[suffix]}"
-    return None
+    return key
 
 
 _VIDEO_PARTS = {
@@ -58,7 +59,7 @@ _VIDEO_KEY = re.compile(
 )
 
 
-def from_pytorchvideo(key: str, *, pooled: bool) -> str | None:
+def from_pytorchvideo(key: str, *, pooled: bool) -> str:
     """blocks.1.res_blocks.0.branch2.norm_a.bias -> s2.pathway0_res0.branch2.a_bn.bias.
 
     Args:
@@ -66,12 +67,12 @@ def from_pytorchvideo(key: str, *, pooled: bool) -> str | None:
     """
     found = _VIDEO_KEY.fullmatch(key)
     if found is None:
-        return None
+        return key
     block, part, leaf = int(found["block"]), found["part"], found["leaf"]
     if part == "proj":
         return f"head.projection.{leaf}"
     if part not in _VIDEO_PARTS:
-        return None
+        return key
     stage = block if pooled and block > 2 else block + 1
     part = _VIDEO_PARTS[part]
     if found["fuse"]:

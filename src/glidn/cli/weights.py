@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     numbers = sum(tensor.numel() for tensor in checkpoint.tensors.values())
     print(f"{asked.file}: {checkpoint.kind}; network: {checkpoint.network}.")
     print(f"  {len(checkpoint.tensors):,} tensors, {numbers:,} numbers{_classes(checkpoint)}.")
-    _print_keys("not weights, or without a counterpart", checkpoint.skipped)
+    _print_keys("no weights, left out", checkpoint.skipped)
     network = asked.network or checkpoint.network
     if network not in NETWORKS:
         raise DataError(
@@ -66,8 +66,8 @@ def main(arguments: list[str]) -> int:
     _print_fit(network, fit)
     if wrong := fit.misfits(without_head=checkpoint.classes is None):
         raise DataError(
-            f"{asked.file} does not fit {network}: {len(wrong)} tensors are missing or have "
-            f"another shape, first {wrong[0]}{'; nothing was written' if asked.to else ''}."
+            f"{asked.file} does not fit {network}: {len(wrong)} tensors are missing, unexpected or "
+            f"of another shape, first {wrong[0]}{'; nothing was written' if asked.to else ''}."
         )
     if asked.to is not None:
         _write(checkpoint, fit, asked.to)
@@ -116,7 +116,7 @@ def _print_fit(network: str, fit: Fit) -> None:
     total = len(fit.loaded) + len(fit.missing) + len(fit.other_shape)
     print(f"  {len(fit.loaded):,} of {total:,} tensors of {network} fit.")
     _print_keys("missing", fit.missing)
-    _print_keys("unexpected, left out", fit.unexpected)
+    _print_keys("unexpected", fit.unexpected)
     _print_keys(
         "other shape",
         tuple(
