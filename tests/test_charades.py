@@ -102,7 +102,9 @@ def test_folder_of_the_archive_and_byte_order_mark(tmp_path):
 def test_the_official_actions_that_end_before_they_begin(tmp_path):
     """Would catch: the official file refused, or a label lost that the official scorer counts."""
     row = "00SL4,XXXX,Kitchen,5,5,Yes,a,b,c,c071 18.00 10.00;c081 18.00 10.00;c002 1.0 9.9,8.96"
-    video = load(write(tmp_path, train=[row])).videos[0]
+    other = "IOL8Q,XXXX,Kitchen,5,5,Yes,a,b,c,c023 21.20 12.00,30.38"
+    video, longer, _ = load(write(tmp_path, train=[row, other])).videos
+    assert longer.segments == (Segment(CLASSES[23], 12, 12),)
     assert [(segment.start, segment.end) for segment in video.segments] == [
         (1, 8.96),
         (8.96, 8.96),
@@ -171,7 +173,7 @@ def test_check_of_the_csv_files_alone(tmp_path, capsys):
     assert "No pixels." in said and "No problem found." in said
 
 
-@pytest.mark.parametrize(("fps", "frames"), [(30.0, 60), (25.0, 50), (60.0, 80), (15.0, 30)])
+@pytest.mark.parametrize(("fps", "frames"), [(30.0, 60), (25.0, 50), (48.0, 72), (15.0, 30)])
 def test_frames_are_those_of_ffmpegs_24_a_second(tmp_path, fps, frames):
     """Would catch: frame numbers that mean another moment in a video file than in a dump."""
     import av

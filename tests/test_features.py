@@ -108,6 +108,13 @@ def test_pixels_that_are_missing_are_one_sentence():
         prepare(dataset(1), DataConfig(steps=3), NodesConfig(kinds=("small",)), ("person", "cup"))
 
 
+def test_several_labels_per_video_are_refused_in_a_sentence():
+    """They would be trained on as if each video had one."""
+    many = replace(dataset(1), task="multi")
+    with pytest.raises(DataError, match="several labels per video"):
+        prepare(many, DataConfig(steps=3), NodesConfig(kinds=("geometry",)), ("person",))
+
+
 def test_variants_of_crops_are_mirrored_with_their_boxes(with_pixels):
     config = NodesConfig(kinds=("small", "geometry"), small_size=8)
     (sample, *_) = prepare(with_pixels, DataConfig(steps=3, variants=2), config, ("person", "cup"))

@@ -43,8 +43,14 @@ def prepare(
         progress: called with a description, the videos done and their number.
 
     Raises:
-        DataError: a video has no box, or no pixels where a kind of node needs them.
+        DataError: videos have several labels, or one has no box, or no pixels where a kind of
+            node needs them.
     """
+    if dataset.task == "multi":
+        raise DataError(
+            f"{dataset.root}: {dataset.name} has several labels per video, and glidn trains on "
+            "datasets with one label per video so far; give every video a label in videos.csv."
+        )
     frozen = FrozenFeatures(config) if "crop" in config.kinds else None
     samples = []
     for number, video in enumerate(dataset.videos):
