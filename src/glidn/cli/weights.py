@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         description="Say what a file of weights is (Caffe2, PySlowFast, PyTorchVideo, "
         "torchvision, safetensors; by its content) and what of it fits which network, and "
         "convert it to safetensors under glidn's names. No code in the file runs. Exit code 0 "
-        "if it fits, 2 if it does not or is no such file.",
+        "if it fits, 2 if it does not or is no file of weights.",
     )
     parser.add_argument("file", type=Path, help="the file of weights")
     parser.add_argument("--to", type=Path, metavar="OUT.safetensors", help="write it converted")
@@ -76,27 +76,22 @@ def main(arguments: list[str]) -> int:
 
 
 def _build(network: str, classes: int | None) -> nn.Module:
-    """The network for as many classes as the file has; shapes only, so at once."""
-    import torch
+    """The network, for as many classes as the file has."""
+    if network == "i3d":
+        from glidn.backbones.i3d import I3D
 
-    with torch.device("meta"):
-        if network == "i3d":
-            from glidn.backbones.i3d import I3D
+        return I3D(classes)
+    if network == "slowfast":
+        from glidn.backbones.slowfast import SlowFast
 
-            return I3D(classes)
-        if network == "slowfast":
-            from glidn.backbones.slowfast import SlowFast
+        return SlowFast(classes)
+    if network == "resnet50":
+        from torchvision.models import resnet50
 
-            return SlowFast(classes)
-        if network == "resnet50":
-            from torchvision.models import resnet50
+        return resnet50(num_classes=classes or 1000)
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
-            return resnet50(num_classes=classes or 1000)
-        from torchvision.models.detection import fasterrcnn_resnet50_fpn
-
-        return fasterrcnn_resnet50_fpn(
-            weights=None, weights_backbone=None, num_classes=classes or 91
-        )
+    return fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=classes or 91)
 
 
 def _write(checkpoint: Checkpoint, fit: Fit, path: Path) -> None:
