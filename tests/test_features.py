@@ -125,14 +125,30 @@ def test_variants_of_crops_are_mirrored_with_their_boxes(with_pixels):
     )
 
 
-@pytest.mark.parametrize("content", [b"garbage", b""])
-def test_weights_that_are_none_are_one_sentence(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"nodes\.weights: .* does not exist; give a ResNet-50 file, or imagenet, or none"),
+        (b"garbage", "is not a file of weights; expected weights of"),
+        (b"", "is empty; download it again"),
+    ],
+)
+def test_weights_that_are_none_are_one_sentence(tmp_path, content, sentence):
     path = tmp_path / "weights.pth"
-    with pytest.raises(DataError, match="does not exist; give a torchvision ResNet-50 file"):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
         FrozenFeatures(replace(CONFIG, weights=str(path)))
-    path.write_bytes(content)
-    with pytest.raises(DataError, match="could not be read as weights"):
-        FrozenFeatures(replace(CONFIG, weights=str(path)))
-    torch.save({"fc.weight": torch.zeros(3)}, path)
-    with pytest.raises(DataError, match=r"does not fit ResNet-50: .* first bn1"):
-        FrozenFeatures(replace(CONFIG, weights=str(path)))
+
+
+def test_a_file_of_weights_is_what_is_used(tmp_path):
+    """Whatever its head was trained for; the crop is normalised as torchvision does."""
+    torch.manual_seed(1)
+    network = resnet50(num_classes=7).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    ours = CropResNet(str(tmp_path / "weights.pth"))
+    crop = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    network.fc = torch.nn.Identity()
+    preprocess = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(crop), network(preprocess(crop / 255)))

@@ -1,11 +1,11 @@
 """ResNet-50 features of crops, as the paper takes them on CAD-120 (section 4.2)."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from glidn.backbones import foreign
 from glidn.errors import DataError
 
 # torchvision's preprocessing for its ImageNet weights, RGB in 0..1.
@@ -21,10 +21,10 @@ class CropResNet(nn.Module):
         """
         Args:
             weights: "imagenet" (downloaded once by torchvision), "none" (random, but the same on
-                every machine with this torch), or a file with a torchvision ResNet-50 state dict.
+                every machine with this torch), or a file that `glidn weights` knows.
 
         Raises:
-            DataError: the file is not such a state dict.
+            DataError: the file holds no ResNet-50, or the download failed.
         """
         super().__init__()
         from torchvision.models import ResNet50_Weights, resnet50
@@ -41,7 +41,13 @@ class CropResNet(nn.Module):
                     "file with --nodes.weights FILE, or --nodes.weights none for random ones."
                 ) from error
         if weights not in ("imagenet", "none"):
-            _load_file(network, Path(weights))
+            path = Path(weights)
+            if not path.exists():
+                raise DataError(
+                    f"nodes.weights: {path} does not exist; give a ResNet-50 file, or imagenet, or "
+                    "none."
+                )
+            foreign.fit(foreign.read(path), network, without_head=True)
         network.fc = nn.Identity()
         self.network = network.eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
@@ -52,42 +58,3 @@ class CropResNet(nn.Module):
         """(R, 3, S, S) uint8 -> (R, 2048)."""
         x = (crops.float() / 255 - self.get_buffer("mean")) / self.get_buffer("std")
         return self.network(x)
-
-
-def _load_file(network: nn.Module, path: Path) -> None:
-    if not path.exists():
-        raise DataError(
-            f"nodes.weights: {path} does not exist; give a torchvision ResNet-50 file, or "
-            "imagenet, or none."
-        )
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            found = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise DataError(
-            f"{path} could not be read as weights ({type(error).__name__}); expected a torchvision "
-            "ResNet-50 state dict, as .pth or .safetensors."
-        ) from error
-    if not isinstance(found, Mapping):
-        raise DataError(f"{path} holds a {type(found).__name__}; expected a state dict of tensors.")
-    expected = network.state_dict()
-    missing = sorted(
-        key
-        for key, value in expected.items()
-        if not key.startswith("fc.")
-        and not key.endswith("num_batches_tracked")
-        and (key not in found or found[key].shape != value.shape)
-    )
-    if missing:
-        raise DataError(
-            f"{path} does not fit ResNet-50: {len(missing)} of {len(expected)} tensors are missing "
-            f"or have another shape, first {missing[0]}."
-        )
-    network.load_state_dict(
-        {key: value for key, value in found.items() if key in expected and key[:3] != "fc."},
-        strict=False,
-    )
