@@ -14,7 +14,8 @@ BATCH, NODES, IN_DIM, HEADS, HEAD_DIM = 2, 7, 5, 3, 11
 @pytest.fixture
 def case() -> tuple[GraphAttention, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    layer = GraphAttention(IN_DIM, HEADS * HEAD_DIM, HEADS)
+    # Glorot's wider weights, so that LeakyReLU has both signs to work on.
+    layer = GraphAttention(IN_DIM, HEADS * HEAD_DIM, HEADS, glorot=True)
     x = torch.randn(BATCH, NODES, IN_DIM)
     edges = torch.rand(BATCH, NODES, NODES) < 0.5
     edges[0, 3] = False  # a node that listens to nobody

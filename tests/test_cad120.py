@@ -29,6 +29,8 @@ WITHOUT = [LEFT_HAND, LOST, LOW, LOW]
 # The hull (256, 192, 384, 336) has the centre (320, 264) and the half sizes 64 and 72; times 1.2
 # these are 76.8 and 86.4; and all of it is halved for frames of 320x240.
 PERSON_BOX = np.array([243.2, 177.6, 396.8, 350.4]) / 2
+# The copies here hold Subject1 and Subject3.
+ABSENT = ["all of Subject4", "all of Subject5"]
 
 
 def skeleton(frames=FRAMES, moved=None):
@@ -114,7 +116,8 @@ def first_sentence(root):
 def test_boxes_labels_and_times(copy):
     found = load(copy)
     assert (found.task, found.protocol, found.classes) == ("single", "subjects", (MEAL, CEREAL))
-    assert found.subjects == ("subject1", "subject3") and not found.left_out
+    assert found.subjects == ("subject1", "subject3")
+    assert [one.video for one in found.left_out] == ABSENT
     video = found.videos[0]
     assert (video.name, video.label, video.frames, video.fps) == ("1204142055", CEREAL, FRAMES, 30)
     assert (video.width, video.height) == SIZE
@@ -202,7 +205,8 @@ def test_videos_that_lack_a_part_are_left_out_with_the_reason(copy):
     found = load(copy)
     assert [video.name for video in found.videos] == ["1204142055", "1130151154"]
     reasons = {video.video: video.reason for video in found.left_out}
-    assert sorted(reasons) == ["66", "77", "88", "99"]
+    assert sorted(reasons) == ["66", "77", "88", "99", *ABSENT]
+    assert "neither Subject4_annotations nor Subject4_rgbd_images" in reasons["all of Subject4"]
     assert "77.txt" in reasons["77"] and "77_obj1.txt" in reasons["77"]
     assert "images in Subject1_rgbd_images/making_cereal/88" in reasons["88"]
     assert reasons["99"] == f"it has no Subject1_annotations/{CEREAL}/99_obj2.txt"
@@ -286,7 +290,8 @@ def test_generated_videos_are_read_as_they_were_meant(tmp_path):
     )
     write_cad120(tmp_path, config, workers=1)
     found = examine(tmp_path)
-    assert not found.problems and not found.dataset.left_out
+    assert not found.problems
+    assert [one.video for one in found.dataset.left_out] == ABSENT
     assert found.counts["videos"] == found.counts["subjects"] == 2
     for video in found.dataset.videos:
         assert (video.width, video.height, video.frames) == (160, 120, 40)

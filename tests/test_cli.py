@@ -33,6 +33,13 @@ QUICK = ["--train.epochs", "2", "--train.threads", "1"]
         ),
         (["train", "cad120.tracks", "--train.epochs", "many"], "train.epochs"),
         (["train", "cad120.tracks", "--data.root", "nowhere"], "nowhere does not exist"),
+        (["train", "cad120.tracks", "--view.heads", "3"], "which 3 heads (view.heads) cannot"),
+        (["train", "cad120.tracks", "--nodes.kinds", "[]"], "nodes.kinds is empty"),
+        (["train", "cad120.tracks", "--train.batch", "0"], "train.batch is 0; it must be at least"),
+        (
+            ["train", "cad120.student", "--distill.temperature", "0"],
+            "distill.temperature is 0.0; it must be above 0.",
+        ),
         (["evaluate", "runs/x"], "runs/x does not exist. Train a run with"),
         (["report", "runs/x"], "runs/x"),
         (["reproduce", "cad120", "--nodes", "crops"], "crops is no kind of node; nearest: crop."),

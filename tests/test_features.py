@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision.models import resnet50
+from torchvision.transforms import Normalize
 
+from glidn.backbones.resnet import CropResNet
 from glidn.config import DataConfig, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError

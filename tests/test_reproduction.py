@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from glidn import evaluation, runs
+from glidn.config import DistillConfig, NodesConfig
+from glidn.errors import DataError, SettingError
+from glidn.experiment import check_teacher
+from glidn.protocol import folds
 from glidn.recipes import find
 from glidn.reproduction import cad120
 from glidn.reproduction.forest import features
@@ -100,6 +104,22 @@ def test_students_wait_for_their_teachers():
     teacher, student = Path("teacher"), Path("student")
     jobs = [Job(student, "a", teacher), Job(teacher, "a"), Job(student, "b", teacher)]
     assert _waves(jobs) == [[jobs[1], jobs[2]], [jobs[0]]]
+
+
+def test_an_error_in_a_worker_is_the_users_sentence(tmp_path):
+    """An error while a worker reads the data must not be told as a lack of memory."""
+    small_nodes = replace(BASE, nodes=NodesConfig(kinds=("small",)))
+    what = Reproduction(tmp_path / "out", small_nodes, 1, tables=("3",))
+    with pytest.raises(DataError, match="boxes but no pixels, and small nodes need them"):
+        reproduce(dataset(), what, 1, lambda *_: None)
+
+
+def test_a_teacher_of_the_same_view_is_no_teacher(done):
+    config = cad120.plans()[2].config(BASE, 0, Path("x"))
+    itself = DistillConfig(teacher=done.folder(0) / "local")
+    same = replace(config, data=done.base.data, distill=itself)
+    with pytest.raises(SettingError, match="holds the local view, which is the student's own"):
+        check_teacher(same, dataset().classes, folds(dataset())[0])
 
 
 def test_the_forest_takes_the_object_that_moves_most():

@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from glidn import runs
-from glidn.config import DistillConfig, RunConfig, TrainConfig, as_dict, from_dict
-from glidn.errors import RunError, SettingError
+from glidn import checkpoint, runs
+from glidn.config import (
+    DistillConfig,
+    NodesConfig,
+    RunConfig,
+    TrainConfig,
+    ViewConfig,
+    as_dict,
+    from_dict,
+)
+from glidn.errors import GlidnError, RunError, SettingError
 from glidn.files import replacing, write_text
+from glidn.model import build
 from glidn.protocol import folds
 from glidn.recipes import RECIPES
+from glidn.training import _save
 from make import dataset
 
 DATA = dataset()
@@ -48,8 +58,38 @@ def test_other_settings_are_not_mixed_into_a_run(tmp_path):
 def test_other_data_is_not_mixed_into_a_run(tmp_path):
     made(tmp_path / "run")
     fewer = replace(DATA, videos=DATA.videos[:-1])
-    with pytest.raises(RunError, match=r"12 videos\) than made-up holds now \(11 videos\)"):
+    with pytest.raises(RunError, match=r"12 videos\) than made-up holds now \(11 videos, or"):
         runs.create(tmp_path / "run", RunConfig(), fewer, folds(fewer))
+
+
+@pytest.mark.parametrize("change", ["name", "subject", "label", "boxes"])
+def test_a_dataset_that_changed_is_other_data(tmp_path, change):
+    """The folds of the run would be stale, or mix two versions of the labels."""
+    made(tmp_path / "run")
+    first = DATA.videos[0]
+    other = {
+        "name": replace(first, name="v99"),
+        "subject": replace(first, subject="ben"),
+        "label": replace(first, label=DATA.classes[1]),
+        "boxes": replace(first, tracks=first.tracks[:1]),
+    }[change]
+    data = replace(DATA, videos=(other, *DATA.videos[1:]))
+    with pytest.raises(RunError, match="was trained on other data"):
+        runs.create(tmp_path / "run", RunConfig(), data, folds(data))
+
+
+def test_data_that_moved_are_the_same_data(tmp_path):
+    made(tmp_path / "run")
+    moved = RunConfig(data=replace(RunConfig().data, root=tmp_path / "elsewhere"))
+    assert made(tmp_path / "run", moved).about["dataset"]["videos"] == 12
+
+
+def test_an_interrupted_start_leaves_no_folder(tmp_path, monkeypatch):
+    """Half a run folder would be refused as no run folder by the next call."""
+    monkeypatch.setattr(runs, "as_dict", lambda config: exec("raise KeyboardInterrupt"))
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
@@ -93,8 +133,14 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_written_one(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(Exception, match=r"the disk is full: .*metrics\.json could not be written"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(GlidnError, match=r"the disk is full: .*metrics\.json could not be written"):
         write_text(path, "new")
+    network = build(NodesConfig(kinds=("geometry",)), ViewConfig(), {"geometry": 3}, 2)
+    with pytest.raises(GlidnError, match=r"the disk is full: .*local\.safetensors could not"):
+        checkpoint.save(network, tmp_path / "local.safetensors")
+    with pytest.raises(GlidnError, match=r"the disk is full: .*checkpoint\.pt could not"):
+        _save(tmp_path / "checkpoint.pt", {"networks": network}, 1)
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
     assert path.read_bytes() == b"old"
 

@@ -17,7 +17,9 @@ class GraphAttention(nn.Module):
     each has its own W, receive and send, and their outputs are concatenated.
     """
 
-    def __init__(self, in_dim: int, out_dim: int, heads: int = 1, slope: float = 0.2) -> None:
+    def __init__(
+        self, in_dim: int, out_dim: int, heads: int = 1, slope: float = 0.2, glorot: bool = False
+    ) -> None:
         super().__init__()
         if out_dim % heads:
             raise ValueError(f"{out_dim} features cannot be shared out evenly to {heads} heads.")
@@ -26,12 +28,14 @@ class GraphAttention(nn.Module):
         self.project = nn.Linear(in_dim, out_dim, bias=False)
         self.receive = nn.Parameter(torch.empty(heads, out_dim // heads, 1))
         self.send = nn.Parameter(torch.empty(heads, out_dim // heads, 1))
-        # As nn.Linear draws its weights. Glorot's wider draw (PyTorch Geometric's) begins with
-        # sharper attention, and over a whole video that learnt less: results/cad120_tracks.md.
-        for weight in (self.receive, self.send):
-            nn.init.uniform_(
-                weight, -1 / math.sqrt(weight.shape[1]), 1 / math.sqrt(weight.shape[1])
-            )
+        if glorot:
+            for weight in (self.project.weight, self.receive, self.send):
+                nn.init.xavier_uniform_(weight)
+        else:
+            # As nn.Linear draws its weights, so that attention begins nearly even.
+            bound = 1 / math.sqrt(out_dim // heads)
+            for weight in (self.receive, self.send):
+                nn.init.uniform_(weight, -bound, bound)
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Let every node gather from the nodes that it is connected to.

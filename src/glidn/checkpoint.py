@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from glidn.errors import RunError
 from glidn.files import replacing
@@ -12,10 +13,10 @@ from glidn.model import Network
 
 def save(network: Network, path: Path) -> None:
     """Write the weights, whole or not at all."""
+    # Through memory, because safetensors reports a full disk as an error of its own kind.
+    content = to_bytes({key: value.contiguous() for key, value in network.state_dict().items()})
     with replacing(path) as temporary:
-        save_file(
-            {key: value.contiguous() for key, value in network.state_dict().items()}, temporary
-        )
+        temporary.write_bytes(content)
 
 
 def load(network: Network, path: Path) -> Network:

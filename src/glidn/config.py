@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from glidn.errors import SettingError
+
 Context = Literal["local", "global", "none"]
 NodeKind = Literal["geometry", "crop", "small"]
 
@@ -65,6 +67,8 @@ class ViewConfig:
         width: Features per node after each graph attention layer.
         layers: Graph attention layers (Table 4: 3 on CAD-120, 1 on Charades).
         heads: Attention heads per layer; each has width / heads features.
+        init: How attention is first drawn: as nn.Linear draws its weights, or by Glorot's wider
+            rule, as in PyTorch Geometric.
         slope: Negative slope of the LeakyReLU in eq. 1.
         residual: Add each layer's input to its output.
         norm: Layer normalisation before each layer.
@@ -80,6 +84,7 @@ class ViewConfig:
     width: int = 512
     layers: int = 3
     heads: int = 1
+    init: Literal["linear", "glorot"] = "linear"
     slope: float = 0.2
     residual: bool = False
     norm: bool = False
@@ -158,6 +163,47 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     distill: DistillConfig | None = None
     folds: tuple[str, ...] = ()
+
+
+def check(config: RunConfig) -> None:
+    """Refuse settings that cannot be, before anything is read or written.
+
+    Raises:
+        SettingError: which setting, and what it may be.
+    """
+    data, nodes, view, train = config.data, config.nodes, config.view, config.train
+    counts = {
+        "data.steps": data.steps,
+        "data.variants": data.variants,
+        "nodes.crop_size": nodes.crop_size,
+        "nodes.small_size": nodes.small_size,
+        "nodes.small_width": nodes.small_width,
+        "view.width": view.width,
+        "view.layers": view.layers,
+        "view.heads": view.heads,
+        "train.epochs": train.epochs,
+        "train.batch": train.batch,
+        "train.decay_every": train.decay_every,
+        "train.checkpoint_every": train.checkpoint_every,
+    }
+    for name, value in counts.items():
+        if value < 1:
+            raise SettingError(f"{name} is {value}; it must be at least 1.")
+    if not nodes.kinds:
+        raise SettingError("nodes.kinds is empty; name at least one of crop, small, geometry.")
+    if view.width % view.heads:
+        raise SettingError(
+            f"view.width is {view.width}, which {view.heads} heads (view.heads) cannot share "
+            "evenly."
+        )
+    if not 0 <= view.dropout < 1:
+        raise SettingError(f"view.dropout is {view.dropout}; it must be at least 0 and below 1.")
+    if train.lr <= 0:
+        raise SettingError(f"train.lr is {train.lr}; it must be above 0.")
+    if config.distill is not None and config.distill.temperature <= 0:
+        raise SettingError(
+            f"distill.temperature is {config.distill.temperature}; it must be above 0."
+        )
 
 
 def as_dict(config: Any) -> dict[str, Any]:

@@ -106,6 +106,7 @@ def check_teacher(config: RunConfig, classes: Sequence[str], fold: Fold) -> Run 
             f"the teacher {path} was trained on other classes, nodes or steps; train it with the "
             "same data and nodes settings."
         )
+    _teaching_view(config, teacher)
     protocol.guard_teacher(fold, runs.read_fold(teacher, fold.name).train, str(path))
     if not teacher.is_done(fold.name):
         raise RunError(
@@ -121,4 +122,16 @@ def _consult_teacher(
     teacher = check_teacher(run.config, run.classes, fold)
     if teacher is None:
         return None
-    return consult(trained(teacher, fold.name, teacher.views[0], material), samples)
+    view = _teaching_view(run.config, teacher)
+    return consult(trained(teacher, fold.name, view, material), samples)
+
+
+def _teaching_view(config: RunConfig, teacher: Run) -> Context:
+    """The view of the teacher's run that is not the student's own."""
+    others = [view for view in teacher.views if view != config.view.context]
+    if not others:
+        raise SettingError(
+            f"distill.teacher: {teacher.path} holds the {config.view.context} view, which is the "
+            "student's own; name a run of the other view, or set view.context."
+        )
+    return others[0]

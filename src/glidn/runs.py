@@ -10,6 +10,8 @@ folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predic
 """
 
 import dataclasses
+import functools
+import hashlib
 import json
 import os
 import platform
@@ -26,7 +28,7 @@ import yaml
 import glidn
 from glidn.config import Context, RunConfig, as_dict, from_dict
 from glidn.errors import RunError, SettingError
-from glidn.files import write_text
+from glidn.files import replacing_folder, write_text
 from glidn.protocol import Fold
 from glidn.types import Dataset
 
@@ -101,33 +103,53 @@ def create(path: Path, config: RunConfig, dataset: Dataset, folds: tuple[Fold, .
             "classes": list(dataset.classes),
             "categories": list(dataset.categories),
             "person": dataset.person,
+            "digest": digest(dataset),
             "left_out": [dataclasses.asdict(one) for one in dataset.left_out],
         },
     }
     if (path / "run.json").exists():
         run = read(path)
-        changed = _differences(as_dict(run.config), as_dict(config))
+        # Where data and cache lie changes no result; what the data are is compared below.
+        changed = [
+            one
+            for one in _differences(as_dict(run.config), as_dict(config))
+            if not one.startswith(("data.root:", "nodes.cache:"))
+        ]
         if changed:
             raise RunError(
                 f"{path} holds a run with other settings ({changed[0]}); give another --out, or "
                 "remove that folder."
             )
-        if run.about["dataset"] != about["dataset"]:
+        if (run.about["dataset"], run.about["folds"]) != (about["dataset"], about["folds"]):
             raise RunError(
                 f"{path} was trained on other data ({run.about['dataset']['name']}, "
                 f"{run.about['dataset']['videos']} videos) than {dataset.root} holds now "
-                f"({len(dataset.videos)} videos); give another --out."
+                f"({len(dataset.videos)} videos, or other labels, boxes or subjects); give another "
+                "--out."
             )
         return run
     if path.exists() and any(path.iterdir()):
         raise RunError(f"{path} exists and is not a run folder; give another --out.")
     about |= environment()
-    for fold in folds:
-        text = json.dumps(dataclasses.asdict(fold), indent=1)
-        write_text(path / "folds" / fold.name / "fold.json", text + "\n")
-    write_text(path / "config.yaml", yaml.safe_dump(as_dict(config), sort_keys=False))
-    write_text(path / "run.json", json.dumps(about, indent=1) + "\n")
+    with replacing_folder(path) as temporary:
+        for fold in folds:
+            text = json.dumps(dataclasses.asdict(fold), indent=1)
+            write_text(temporary / "folds" / fold.name / "fold.json", text + "\n")
+        write_text(temporary / "config.yaml", yaml.safe_dump(as_dict(config), sort_keys=False))
+        write_text(temporary / "run.json", json.dumps(about, indent=1) + "\n")
     return Run(path, config, about)
+
+
+def digest(dataset: Dataset) -> str:
+    """Changes with any video's name, subject, label, time or boxes; not with its pixels."""
+    found = hashlib.sha256()
+    for video in dataset.videos:
+        known = (video.name, video.subject, video.split, video.label, video.frames, video.fps)
+        found.update(repr(known).encode())
+        for track in video.tracks:
+            found.update(repr((track.name, track.category)).encode())
+            found.update(track.frames.tobytes() + track.xyxy.tobytes())
+    return found.hexdigest()[:16]
 
 
 def read(path: Path) -> Run:
@@ -192,6 +214,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _commit() -> str:
     """The commit of the checkout that glidn runs from; "" where it was installed without one."""
     try:

@@ -1,5 +1,6 @@
 """The one training loop: a view alone, a student with its teacher, or two peers."""
 
+import io
 import json
 import math
 import zlib
@@ -20,7 +21,7 @@ from glidn.batch import Batch, Sample, collate
 from glidn.config import DistillConfig, TrainConfig
 from glidn.distillation import objective
 from glidn.errors import RunError
-from glidn.files import replacing, write_text
+from glidn.files import replacing, write_error, write_text
 from glidn.model import Network
 
 
@@ -77,7 +78,7 @@ def fit(
         progress: called with the epochs done and their number.
 
     Raises:
-        RunError: the checkpoint in `folder` cannot be read.
+        RunError: the checkpoint in `folder` cannot be read, or the loss is no longer finite.
     """
     if train.threads:
         torch.set_num_threads(train.threads)
@@ -104,9 +105,15 @@ def fit(
                     logits, batch.labels, taught, distill, train.label_smoothing
                 )
                 parts[view]["accuracy"] = (logits.argmax(-1) == batch.labels).float().mean()
+            loss = torch.stack([part["loss"] for part in parts.values()]).sum()
+            if not torch.isfinite(loss):
+                raise RunError(
+                    f"{folder}: in epoch {epoch + 1} the loss is not a finite number; lower "
+                    "train.lr, or look at the data with glidn check."
+                )
             optimizer.zero_grad()
             # Peers read each other's logits as constants, so the sum trains each by its own loss.
-            fabric.backward(torch.stack([part["loss"] for part in parts.values()]).sum())
+            fabric.backward(loss)
             optimizer.step()
             for view, part in parts.items():
                 for name, value in part.items():
@@ -172,8 +179,11 @@ def _teaching(
 
 def _save(path: Path, state: Mapping[str, Any], epoch: int) -> None:
     content = {name: part.state_dict() for name, part in state.items()}
+    # Through memory, because torch reports a full disk as an error of its own kind.
+    buffer = io.BytesIO()
+    torch.save({"epoch": epoch, **content}, buffer)
     with replacing(path) as temporary:
-        torch.save({"epoch": epoch, **content}, temporary)
+        temporary.write_bytes(buffer.getvalue())
 
 
 def _resume(path: Path, state: Mapping[str, Any]) -> int:
@@ -202,5 +212,9 @@ class _Log:
         write_text(path, "".join(line + "\n" for line in lines))
 
     def write(self, entry: Mapping[str, float]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({key: round(value, 8) for key, value in entry.items()}) + "\n")
+        line = json.dumps({key: round(value, 8) for key, value in entry.items()})
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise write_error(self.path, error) from error

@@ -33,7 +33,7 @@ class Relations(nn.Module):
             nn.LayerNorm(width) if config.norm else nn.Identity() for width in widths[:-1]
         )
         self.layers = nn.ModuleList(
-            GraphAttention(before, after, config.heads, config.slope)
+            GraphAttention(before, after, config.heads, config.slope, config.init == "glorot")
             for before, after in pairwise(widths)
         )
         self.dropout = nn.Dropout(config.dropout)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from glidn.config import DistillConfig, RunConfig, as_dict, from_dict
+from glidn.config import DistillConfig, RunConfig, as_dict, check, from_dict
 from glidn.errors import SettingError
 
 GROUPS = ("data", "nodes", "view", "train", "distill")
@@ -37,9 +37,15 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 
 
 def to_config(found: Namespace) -> RunConfig:
-    """The settings that were parsed."""
+    """The settings that were parsed.
+
+    Raises:
+        SettingError: one of them cannot be.
+    """
     values = found.as_dict()
-    return from_dict(RunConfig, {name: values[name] for name in (*GROUPS, "folds")})
+    config = from_dict(RunConfig, {name: values[name] for name in (*GROUPS, "folds")})
+    check(config)
+    return config
 
 
 def _check_name(name: str) -> None:

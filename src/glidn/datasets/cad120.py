@@ -35,6 +35,7 @@ from glidn.errors import DataError, nearest
 from glidn.types import PERSON, Dataset, LeftOut, Segment, Track, Video
 from glidn.video import FrameFolder, frame_number, frame_paths, image_size
 
+SUBJECTS = ("Subject1", "Subject3", "Subject4", "Subject5")
 # Written beside generated copies, so that their figures are never taken for the real ones.
 GENERATED = "synthetic.json"
 ACTIVITIES = (
@@ -112,6 +113,7 @@ def read_cad120(root: Path, report: Report) -> Dataset:
         if video := _read_video(reading, listed, labelled):
             videos.append(video)
     _leave_out_unlisted(reading, seen)
+    _leave_out_subjects(reading)
     if not videos:
         what = f"not one video can be used; {len(reading.left_out)} were left out"
         report(Problem(root.name, None, what, "See what `glidn check` says of them"))
@@ -164,6 +166,13 @@ def _subjects(root: Path) -> dict[str, dict[str, Path]]:
             inner = path / path.name  # left by some programs that unpack archives
             found.setdefault(name[1], {})[name[2]] = inner if inner.is_dir() else path
     return found
+
+
+def _leave_out_subjects(reading: Reading) -> None:
+    """Say which of the official subjects a copy does not have; a part of the data is still data."""
+    for subject in sorted(set(SUBJECTS) - set(_subjects(reading.root))):
+        reason = f"neither {subject}_{ANNOTATIONS} nor {subject}_{IMAGES} is there"
+        reading.left_out.append(LeftOut(f"all of {subject}", reason))
 
 
 def _read_activity(

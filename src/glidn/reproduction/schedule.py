@@ -8,9 +8,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from glidn.config import RunConfig
-from glidn.errors import GlidnError
+from glidn.errors import GlidnError, SettingError
 from glidn.types import Dataset
 
 
@@ -45,6 +46,8 @@ def train_all(
     Raises:
         GlidnError: as the training raised it; what was done by then is kept.
     """
+    if workers is not None and workers < 1:
+        raise SettingError(f"--workers is {workers}; at least one is needed.")
     todo = [job for job in jobs if not job.is_done()]
     done = len(jobs) - len(todo)
     if progress:
@@ -62,9 +65,6 @@ def train_all(
                     done += 1
                     if progress:
                         progress(done, len(jobs))
-        except GlidnError:
-            pool.shutdown(cancel_futures=True)
-            raise
         except KeyboardInterrupt:
             # Waiting for what is running could take an hour; checkpoints are whole at any time.
             for child in multiprocessing.active_children():
@@ -75,6 +75,9 @@ def train_all(
                 "a training process was killed, most likely for lack of memory; run the same "
                 "command with --workers 1, and it goes on where this one stopped."
             ) from error
+        except Exception:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -88,8 +91,9 @@ def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return waves
 
 
-# A worker's own copy of the data, made once by `_prepare`.
-_material: list = []
+# A worker's own copy of the data, made once by `_prepare`; or why it could not be made, because
+# an error there would only look like a killed process.
+_material: list[Any] = []
 
 
 def _prepare(dataset: Dataset, config: RunConfig) -> None:
@@ -100,10 +104,15 @@ def _prepare(dataset: Dataset, config: RunConfig) -> None:
     from glidn import experiment
 
     torch.set_num_threads(1)
-    _material.append(experiment.load(dataset, config, None))
+    try:
+        _material.append(experiment.load(dataset, config, None))
+    except GlidnError as error:
+        _material.append(error)
 
 
 def _train(job: Job) -> None:
     from glidn import experiment, runs
 
+    if isinstance(_material[0], GlidnError):
+        raise _material[0]
     experiment.train_fold(runs.read(job.run), job.fold, _material[0])
