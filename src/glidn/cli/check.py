@@ -53,10 +53,11 @@ def main(arguments: list[str]) -> int:
     if len(found.dataset.left_out) > MOST:
         print(f"... and {len(found.dataset.left_out) - MOST:,} more left out")
     for note in found.notes:
-        print(f"note: {note}.")
+        print(f"note: {note}" + ("" if note.endswith("?") else "."))
     counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
     print(f"{asked.path} ({found.kind}): {counts}.")
     frames = "every frame" if asked.pixels else "three frames each"
     print(f"Pixels: {found.opened:,} videos opened, {frames}." if found.opened else "No pixels.")
-    print(f"{len(problems):,} problems." if problems else "No problem found.")
+    many = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    print(f"{many}." if problems else "No problem found.")
     return 1 if problems else 0

@@ -54,7 +54,7 @@ class Arm:
 
     @cached_property
     def scores(self) -> list[Scores]:
-        """Per seed, what metrics.json holds."""
+        """Per seed, the scores of its predictions."""
         return [evaluation.score(folds, self.classes) for folds in self.predictions]
 
     @property

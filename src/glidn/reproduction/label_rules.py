@@ -6,9 +6,9 @@ needs neither, but a node that knows the time (docs/concepts.md).
 """
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -90,6 +90,10 @@ def learn(rule: label_rules.Rule, name: str, seed: int = 0) -> Learnt:
     return Learnt(rule, TITLES[rule], name, round(float(correct.mean()), 3))
 
 
+def _learn_pair(pair: tuple[label_rules.Rule, str]) -> Learnt:
+    return learn(*pair)
+
+
 def learn_all(
     out: Path, workers: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Sequence[Learnt]:
@@ -97,9 +101,10 @@ def learn_all(
     if out.exists():
         return [Learnt(**entry) for entry in json.loads(out.read_text(encoding="utf-8"))]
     pairs = [(rule, view) for rule in TITLES for view, _, _ in VIEWS]
-    found = []
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for learnt in pool.map(learn, *zip(*pairs, strict=True)):
+    found: list[Learnt] = []
+    # Ctrl-C reaches every process of the terminal; the parent ends the others and says so once.
+    with get_context("spawn").Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        for learnt in pool.imap(_learn_pair, pairs):
             found.append(learnt)
             if progress:
                 progress(len(found), len(pairs))

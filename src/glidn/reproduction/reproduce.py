@@ -1,7 +1,7 @@
 """The whole of it: plans -> runs -> tables.json, tables.md, differences.json and figure5.svg."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -113,22 +113,25 @@ def _results(
     if FOREST in what.rows:
         found[FOREST.run, FOREST.view] = [
             {
-                fold.name: _forest(what, dataset, fold, seed, progress, number)
-                for number, fold in enumerate(folds)
+                fold.name: _forest(what, dataset, fold, seed)
+                for fold in _counted(folds, seed, what.seeds, progress)
             }
             for seed in range(what.seeds)
         ]
     return found
 
 
-def _forest(
-    what: Reproduction, dataset: Dataset, fold: Fold, seed: int, progress: Progress, number: int
-) -> Predictions:
+def _counted(folds: Sequence[Fold], seed: int, seeds: int, progress: Progress) -> Iterator[Fold]:
+    """The folds of a seed's forests; each is reported when the next is asked for."""
+    for number, fold in enumerate(folds, seed * len(folds) + 1):
+        yield fold
+        progress("growing forests", number, seeds * len(folds))
+
+
+def _forest(what: Reproduction, dataset: Dataset, fold: Fold, seed: int) -> Predictions:
     path = what.folder(seed) / FOREST.run / f"{fold.name}.csv"
     if path.exists():
         return evaluation.read(path, dataset.classes)
-    total = what.seeds * len(dataset.subjects)
-    progress("growing forests", seed * len(dataset.subjects) + number, total)
     said = forest.train_and_test(dataset, fold, what.base.train.seed + seed)
     evaluation.write(path, said, dataset.classes)
     return said

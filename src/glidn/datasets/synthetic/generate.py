@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -225,5 +226,7 @@ def each_written(
         yield from map(write, videos)
         return
     # Spawned, not forked: the parent may already run threads (torch's, for one).
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    # Ctrl-C reaches every process of the terminal; the parent ends the others and says so once.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("spawn").Pool(workers, signal.signal, quiet) as pool:
         yield from pool.imap_unordered(write, videos)
