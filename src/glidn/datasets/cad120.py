@@ -344,7 +344,8 @@ def _leave_out_unlisted(reading: Reading, seen: Collection[str]) -> None:
         if ANNOTATIONS not in halves or IMAGES not in halves:
             continue
         for folder in sorted(halves[IMAGES].glob("*/*/")):
-            if folder.name not in seen and folder.parent.name in ACTIVITIES:
+            hidden = folder.name.startswith(".")  # what a killed generation left behind
+            if folder.name not in seen and folder.parent.name in ACTIVITIES and not hidden:
                 reason = f"no activityLabel.txt lists it, and its images are in {folder}"
                 reading.left_out.append(LeftOut(folder.name, reason))
 

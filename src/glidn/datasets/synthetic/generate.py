@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -226,7 +227,11 @@ def each_written(
         yield from map(write, videos)
         return
     # Spawned, not forked: the parent may already run threads (torch's, for one).
-    # Ctrl-C reaches every process of the terminal; the parent ends the others and says so once.
-    quiet = (signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.get_context("spawn").Pool(workers, signal.signal, quiet) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _end_tidily) as pool:
         yield from pool.imap_unordered(write, videos)
+
+
+def _end_tidily() -> None:
+    """For a worker: leave Ctrl-C to the parent, and remove a half video when it ends us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
