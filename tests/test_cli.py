@@ -40,6 +40,8 @@ QUICK = ["--train.epochs", "2", "--train.threads", "1"]
             ["train", "cad120.student", "--distill.temperature", "0"],
             "distill.temperature is 0.0; it must be above 0.",
         ),
+        (["generate", "videos", "--workers", "0"], "workers is 0; it must be 1 or more."),
+        (["demo", "--smallest", "--workers", "-1"], "workers is -1; it must be 1 or more."),
         (["evaluate", "runs/x"], "runs/x does not exist. Train a run with"),
         (["report", "runs/x"], "runs/x"),
         (["reproduce", "cad120", "--nodes", "crops"], "crops is no kind of node; nearest: crop."),

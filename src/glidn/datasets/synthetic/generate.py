@@ -206,8 +206,10 @@ def write_cad120(
 
     Raises:
         DataError: the folder holds videos generated with other settings.
-        SettingError: `frames` are too few for a script.
+        SettingError: `frames` are too few for a script, or `workers` too few for anything.
     """
+    if workers is not None and workers < 1:
+        raise SettingError(f"workers is {workers}; it must be 1 or more.")
     check_settings(root, config)
     # The labels first: a script that does not fit stops us before anything is rendered.
     write_labels(root, config)
