@@ -20,6 +20,7 @@ from jsonargparse import ArgumentParser
 from glidn import datasets, evaluation, experiment, runs
 from glidn.cli.settings import add_settings, parse, to_config
 from glidn.config import RunConfig
+from glidn.material import prepare
 from glidn.protocol import Fold
 from glidn.recipes import find
 from glidn.types import Dataset
@@ -27,7 +28,7 @@ from glidn.types import Dataset
 
 def scores(dataset: Dataset, config: RunConfig, seeds: int) -> dict[str, list[float]]:
     """Per outer fold, the inner accuracies in percent."""
-    material = experiment.load(dataset, config, None)
+    material = prepare(dataset, config, None)
     subject = {video.name: video.subject for video in dataset.videos}
     found: dict[str, list[float]] = {name: [] for name in dataset.subjects}
     for seed in range(seeds):

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from glidn.config import DistillConfig
@@ -64,3 +65,51 @@ def test_a_teacher_gets_no_gradient():
     objective(student, torch.tensor(LABELS), teacher, DistillConfig())["loss"].backward()
     assert teacher.grad is None
     assert student.grad.abs().sum() > 0
+
+
+MANY = [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+def pairs() -> list[tuple[float, float, float]]:
+    """(teacher, student, label) of every video and class."""
+    return [
+        (t, s, y)
+        for rows in zip(TEACHER, STUDENT, MANY, strict=True)
+        for t, s, y in zip(*rows, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["auto", "l1", "bce"])
+def test_many_labels_take_the_binary_losses_and_equation_3(kind):
+    """Class by class, video by video; auto is eq. 3 with its square."""
+    config = DistillConfig(temperature=3.0, lambda1=1.0, lambda2=4.0, loss=kind)
+    parts = objective(torch.tensor(STUDENT), torch.tensor(MANY), torch.tensor(TEACHER), config)
+    labels = [-math.log(sigmoid(s) if y else 1 - sigmoid(s)) for _, s, y in pairs()]
+    soft = [(sigmoid(t / 3), sigmoid(s / 3)) for t, s, _ in pairs()]
+    distances = {
+        "auto": [(p - q) ** 2 for p, q in soft],
+        "l1": [abs(p - q) for p, q in soft],
+        "bce": [-p * math.log(q) - (1 - p) * math.log(1 - q) for p, q in soft],
+    }
+    from_teacher = sum(distances[kind]) / 6
+    assert math.isclose(parts["labels"].item(), sum(labels) / 6, rel_tol=1e-5)
+    assert math.isclose(parts["teacher"].item(), from_teacher, rel_tol=1e-5)
+    assert math.isclose(parts["loss"].item(), sum(labels) / 6 + 4 * from_teacher, rel_tol=1e-5)
+
+
+def test_how_loud_the_teacher_is_is_the_ratio_of_the_gradients():
+    """By hand: d BCE / dz = (σ(z) - y) / n; d eq. 3 / dz = 2 (q - p) q (1 - q) / (T n)."""
+    config = DistillConfig(temperature=2.0, lambda1=0.5, lambda2=4.0)
+    student = torch.tensor(STUDENT, requires_grad=True)
+    heard = objective(student, torch.tensor(MANY), torch.tensor(TEACHER), config)["heard"]
+    ours = [sigmoid(s) - y for _, s, y in pairs()]
+    theirs = [
+        2 * (sigmoid(s / 2) - sigmoid(t / 2)) * sigmoid(s / 2) * (1 - sigmoid(s / 2)) / 2
+        for t, s, _ in pairs()
+    ]
+    expected = 4.0 * math.hypot(*theirs) / (0.5 * math.hypot(*ours))
+    assert math.isclose(heard.item(), expected, rel_tol=1e-4)

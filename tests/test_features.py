@@ -14,8 +14,8 @@ from glidn.config import DataConfig, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError
 from glidn.features import FrozenFeatures, prepare, steps_of
-from glidn.types import Boxes, Dataset
-from make import dataset
+from glidn.types import Boxes, Dataset, Segment
+from make import CLASSES, dataset
 
 SIZE = 32
 CONFIG = NodesConfig(kinds=("crop",), crop_size=SIZE, weights="none")
@@ -111,11 +111,12 @@ def test_pixels_that_are_missing_are_one_sentence():
         prepare(dataset(1), DataConfig(steps=3), NodesConfig(kinds=("small",)), ("person", "cup"))
 
 
-def test_several_labels_per_video_are_refused_in_a_sentence():
-    """They would be trained on as if each video had one."""
+def test_several_labels_per_video_become_a_row_of_ones_and_zeros():
     many = replace(dataset(1), task="multi")
-    with pytest.raises(DataError, match="several labels per video"):
-        prepare(many, DataConfig(steps=3), NodesConfig(kinds=("geometry",)), ("person",))
+    acted = (Segment(CLASSES[2], 0, 1), Segment(CLASSES[0], 0.5, 2), Segment(CLASSES[2], 3, 4))
+    many = replace(many, videos=(replace(many.videos[0], label="", segments=acted),))
+    (sample,) = prepare(many, DataConfig(steps=3), NodesConfig(kinds=("geometry",)), ("person",))
+    assert sample.label.tolist() == [1.0, 0.0, 1.0]
 
 
 def test_variants_of_crops_are_mirrored_with_their_boxes(with_pixels):

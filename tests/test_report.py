@@ -14,6 +14,7 @@ import pytest
 from glidn import datasets, evaluation, experiment, protocol, runs
 from glidn.config import DataConfig, DistillConfig, NodesConfig, RunConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError
+from glidn.material import prepare
 from glidn.report import confusion, rules, sources, tables
 from glidn.report.cases import choose
 from glidn.report.markup import Html, signed, tag
@@ -51,7 +52,7 @@ def train(root: Path, out: Path, context: str, distill: DistillConfig | None = N
     dataset = datasets.load(root)
     folds = protocol.folds(dataset)
     run = runs.create(out, config, dataset, folds)
-    material = experiment.load(dataset, config, None)
+    material = prepare(dataset, config, None)
     for fold in folds:
         experiment.train_fold(run, fold.name, material)
     evaluation.evaluate(run)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from glidn.batch import collate
 from glidn.config import DistillConfig, NodesConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError
 from glidn.model import Network, build
+from glidn.sources import InMemory
 from glidn.training import consult, fit, seeded
 from make import CLASSES, samples
 
@@ -23,17 +25,21 @@ def network(context: str = "local", seed: int = 0) -> Network:
     return build(NODES, view, {"geometry": 7}, len(CLASSES))
 
 
+def source(videos: int = 13) -> InMemory:
+    return InMemory(samples(videos))
+
+
 def weights(net: Network) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 class Killed(Exception):  # noqa: N818
-    """Stands for a kill between two epochs."""
+    """Stands for a kill in the middle of an epoch."""
 
 
-def stop_after(epoch: int):
+def stop_after(step: int):
     def progress(done: int, total: int) -> None:
-        if done == epoch:
+        if done == step:
             raise Killed
 
     return progress
@@ -43,16 +49,17 @@ def test_resume_equals_uninterrupted(tmp_path: Path):
     """With dropout, shuffling and a decaying rate; the checkpoint is older than the kill."""
     train = replace(TRAIN, checkpoint_every=2)
     whole = network()
-    fit({"local": whole}, samples(), train, None, None, tmp_path / "whole")
+    fit({"local": whole}, source(), train, None, None, tmp_path / "whole")
 
-    for stop in (3, 5):
+    steps = 4  # of 4 videos each, in an epoch
+    for stop in (2 * steps + 3, 4 * steps + 1):
         with pytest.raises(Killed):
             fit(
-                {"local": network()}, samples(), train, None, None, tmp_path / "cut",
+                {"local": network()}, source(), train, None, None, tmp_path / "cut",
                 stop_after(stop),
             )  # fmt: skip
     resumed = network()
-    fit({"local": resumed}, samples(), train, None, None, tmp_path / "cut")
+    fit({"local": resumed}, source(), train, None, None, tmp_path / "cut")
 
     assert torch.equal(weights(whole), weights(resumed))
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "cut")]
@@ -65,7 +72,12 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: P
     for number, seed in enumerate((0, 0, 1)):
         net = network(seed=0)
         fit(
-            {"local": net}, samples(), replace(TRAIN, seed=seed), None, None, tmp_path / f"{number}"
+            {"local": net},
+            source(),
+            replace(TRAIN, seed=seed),
+            None,
+            None,
+            tmp_path / f"{number}",
         )
         made.append(weights(net))
     assert torch.equal(made[0], made[1])
@@ -75,13 +87,18 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: P
 def test_a_spoilt_checkpoint_is_one_sentence(tmp_path: Path):
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match=r"checkpoint\.pt cannot be resumed from"):
-        fit({"local": network()}, samples(), TRAIN, None, None, tmp_path)
+        fit({"local": network()}, source(), TRAIN, None, None, tmp_path)
 
 
 def test_it_learns_what_can_be_learnt(tmp_path: Path):
     net = network()
     fit(
-        {"local": net}, samples(60), replace(TRAIN, epochs=30, decay_every=30), None, None, tmp_path
+        {"local": net},
+        source(60),
+        replace(TRAIN, epochs=30, decay_every=30),
+        None,
+        None,
+        tmp_path,
     )
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert last["local.accuracy"] > 0.9
@@ -89,7 +106,7 @@ def test_it_learns_what_can_be_learnt(tmp_path: Path):
 
 def test_a_student_with_its_teacher_alone_ends_where_the_teacher_is(tmp_path: Path):
     """λ1 = 0: only the teacher's logits are left to learn from."""
-    material = samples(30)
+    material = source(30)
     teacher = network("global")
     fit({"global": teacher}, material, replace(TRAIN, epochs=20), None, None, tmp_path / "t")
     before = weights(teacher)
@@ -113,10 +130,11 @@ def test_a_teacher_is_consulted_in_eval_mode_on_each_variant():
         for s in samples(5)
     ]
     teacher = network("global").train()  # dropout on, unless consult turns it off
-    first, again = consult(teacher, material), consult(teacher, material)
-    videos = [sample.video for sample in material]
-    torch.testing.assert_close(first(videos, [1] * 5), again(videos, [1] * 5))
-    assert (first(videos, [0] * 5) - first(videos, [1] * 5)).abs().max() > 1e-3
+    both = InMemory(material)
+    first, again = consult(teacher, both), consult(teacher, both)
+    plain, varied = (collate(material, [variant] * 5) for variant in (0, 1))
+    torch.testing.assert_close(first(varied), again(varied))
+    assert (first(plain) - first(varied)).abs().max() > 1e-3
 
 
 def test_peers_that_ignore_each_other_train_as_if_alone(tmp_path: Path):
@@ -127,12 +145,12 @@ def test_peers_that_ignore_each_other_train_as_if_alone(tmp_path: Path):
         net.relate.dropout.p = 0.0
         net.classify[0].p = 0.0
     deaf = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=0)
-    fit(view, samples(), train, deaf, None, tmp_path / "both")
+    fit(view, source(), train, deaf, None, tmp_path / "both")
 
     alone = network("global")
     alone.relate.dropout.p = 0.0
     alone.classify[0].p = 0.0
-    fit({"global": alone}, samples(), train, None, None, tmp_path / "alone")
+    fit({"global": alone}, source(), train, None, None, tmp_path / "alone")
     torch.testing.assert_close(weights(view["global"]), weights(alone))
 
 
@@ -141,8 +159,15 @@ def test_peers_come_to_agree(tmp_path: Path):
     for lambda2 in (0.0, 10.0):
         views = {name: network(name) for name in ("local", "global")}
         config = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=lambda2)
-        fit(views, samples(30), replace(TRAIN, epochs=20), config, None, tmp_path / f"{lambda2}")
-        said = [consult(net, samples(30)).logits for net in views.values()]
+        fit(
+            views,
+            source(30),
+            replace(TRAIN, epochs=20),
+            config,
+            None,
+            tmp_path / f"{lambda2}",
+        )
+        said = [consult(net, source(30)).logits for net in views.values()]
         apart = [(said[0][v].softmax(-1) - said[1][v].softmax(-1)).abs().mean() for v in said[0]]
         distance[lambda2] = torch.stack(apart).mean()
     assert distance[10.0] < 0.7 * distance[0.0]

@@ -20,16 +20,19 @@ class Sample:
     Attributes:
         video: its name.
         subject: who acts.
-        label: the class, as an index into Dataset.classes.
+        label: the class, as an index into Dataset.classes; in a dataset with many labels (K,)
+            float32, 1 for every class that is shown.
         variants: what each kind of node is made from, (T, N, ...) each, with zeros in padding.
         real: (T, N) bool per variant; False marks padding.
+        clip: (3, F, S, S) uint8, RGB; for region nodes, whose one variant belongs to it.
     """
 
     video: str
     subject: str
-    label: int
+    label: int | Tensor
     variants: tuple[Inputs, ...]
     real: tuple[Tensor, ...]
+    clip: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,20 @@ class Batch:
     Attributes:
         videos: their names, for logs and predictions.
         inputs: per kind of node (B, T, N, ...), zeros in padding: `geometry` (…, G) float32,
-            `crop` (…, 2048) float32, `small` (…, 3, S, S) uint8.
+            `crop` (…, 2048) float32, `small` (…, 3, S, S) uint8, `region` (…, 4) float32: boxes
+            in pixels of the clip.
         real: (B, T, N) bool.
-        labels: (B,) int64.
+        labels: (B,) int64, or (B, K) float32 in a dataset with many labels.
+        clips: (B, 3, F, S, S) uint8, RGB; for region nodes.
+        variants: which look at each video this is.
     """
 
     videos: tuple[str, ...]
     inputs: Inputs
     real: Tensor
     labels: Tensor
+    clips: Tensor | None = None
+    variants: tuple[int, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -56,6 +64,7 @@ class Batch:
             inputs={kind: value.to(device) for kind, value in self.inputs.items()},
             real=self.real.to(device),
             labels=self.labels.to(device),
+            clips=None if self.clips is None else self.clips.to(device, non_blocking=True),
         )
 
 
@@ -64,6 +73,7 @@ def collate(samples: Sequence[Sample], variants: Sequence[int] | None = None) ->
     chosen = [0] * len(samples) if variants is None else variants
     pairs = list(zip(samples, chosen, strict=True))
     slots = max(sample.real[variant].shape[1] for sample, variant in pairs)
+    clips = [sample.clip for sample in samples if sample.clip is not None]
     return Batch(
         videos=tuple(sample.video for sample in samples),
         inputs={
@@ -71,7 +81,9 @@ def collate(samples: Sequence[Sample], variants: Sequence[int] | None = None) ->
             for kind in samples[0].variants[0]
         },
         real=torch.stack([_pad(s.real[v], slots) for s, v in pairs]),
-        labels=torch.tensor([sample.label for sample in samples]),
+        labels=torch.stack([torch.as_tensor(sample.label) for sample in samples]),
+        clips=torch.stack(clips) if clips else None,
+        variants=tuple(chosen),
     )
 
 

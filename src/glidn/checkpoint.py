@@ -6,12 +6,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
+from glidn.backbones.foreign import Checkpoint
 from glidn.errors import RunError
 from glidn.files import replacing
-from glidn.model import Network
+from glidn.model import AnyNetwork
 
 
-def save(network: Network, path: Path) -> None:
+def save(network: AnyNetwork, path: Path) -> None:
     """Write the weights, whole or not at all."""
     # Through memory, because safetensors reports a full disk as an error of its own kind.
     content = to_bytes({key: value.contiguous() for key, value in network.state_dict().items()})
@@ -19,7 +20,7 @@ def save(network: Network, path: Path) -> None:
         temporary.write_bytes(content)
 
 
-def load(network: Network, path: Path) -> Network:
+def load(network: AnyNetwork, path: Path) -> AnyNetwork:
     """Read weights into a network that was built from the same settings, and set it to eval mode.
 
     Raises:
@@ -33,3 +34,26 @@ def load(network: Network, path: Path) -> Network:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path} does not hold the weights of this network: {reason}") from error
     return network.eval()
+
+
+def read_backbone(folder: Path, view: str) -> Checkpoint:
+    """The video network of a fold of a first stage, or of any run with region nodes.
+
+    Raises:
+        RunError: there is none.
+    """
+    path = folder / f"{view}.safetensors"
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is missing or damaged; train that run again.") from error
+    prefixes = ("backbone.", "encode.backbone.")
+    inside = {
+        key.removeprefix(prefix): value
+        for prefix in prefixes
+        for key, value in found.items()
+        if key.startswith(prefix)
+    }
+    if not inside:
+        raise RunError(f"{path} holds no video network; backbone.weights needs one.")
+    return Checkpoint(path, "glidn", "unknown", inside, ())

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from glidn.errors import SettingError
 
 Context = Literal["local", "global", "none"]
-NodeKind = Literal["geometry", "crop", "small"]
+NodeKind = Literal["geometry", "crop", "small", "region"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ class NodesConfig:
 
     Attributes:
         kinds: crop = a frozen ResNet's features of the box; small = a small network trained
-            from scratch on the box; geometry = place, size, motion and category, no pixels.
+            from scratch on the box; geometry = place, size, motion and category, no pixels;
+            region = the box's part of a video network's map (settings backbone and clips).
         crop_size: Side of a crop for the ResNet, pixels.
         small_size: Side of a crop for the small network, pixels.
         small_width: Features per node of the small network.
+        region_width: Features per region node, and of the scene.
         weights: The ResNet's: imagenet (downloaded once by torchvision), none (random), or a file.
         cache: Where frozen features are kept; default: a folder in the user's cache.
     """
@@ -52,8 +54,77 @@ class NodesConfig:
     crop_size: int = 224
     small_size: int = 24
     small_width: int = 32
+    region_width: int = 512
     weights: str = "imagenet"
     cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """The video network whose last map region nodes are cut from.
+
+    Attributes:
+        name: i3d or slowfast, both with a ResNet-50.
+        weights: A published checkpoint, or the run folder of a first stage; none: random.
+        width: Channels of the stem; published weights have 64.
+        blocks: Bottlenecks of res2 to res5; published weights have 3, 4, 6 and 3.
+        res5_stride: 2, or 1 for a map of twice the resolution.
+        frozen_norm: Keep batch normalisation as it was loaded; without it small batches ruin
+            trained weights. Random weights cannot do with it.
+        frozen: Do not train the backbone at all.
+        dropout: Before the classifier of the backbone alone.
+    """
+
+    name: Literal["i3d", "slowfast"] = "i3d"
+    weights: Path | None = None
+    width: int = 64
+    blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
+    res5_stride: int = 2
+    frozen_norm: bool = True
+    frozen: bool = False
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class ClipsConfig:
+    """How clips are cut from videos for a video network, in training and in the test.
+
+    Attributes:
+        frames: F of a clip: 32 for I3D, 64 for SlowFast.
+        rate: Every so many frames of `fps`.
+        fps: Frames a second that `rate` counts in, whatever the video's own.
+        size: Side of the random crop in training, pixels.
+        short: The frame's short side in training is drawn between these, pixels.
+        mirror: Mirror half of the training clips.
+        variants: How many looks each training video has in all; 0: a new one every epoch.
+        boxes: N, the best-scored boxes of a time step.
+        box_frames: Boxes at each time step of the map, or at every frame of the clip.
+        gap: A step without boxes takes those of the nearest frame that is at most so many
+            seconds away.
+        test_clips: Clips per test video, spread evenly, ends included.
+        test_crops: Crops per test clip: 3 along the long side, or 1 in the middle.
+        test_size: The short side in the test, and the side of its crops, pixels.
+        fuse: How the scores of a video's views become one.
+        views_per_batch: Views that go through the network at once in the test.
+        workers: Processes that decode for one training process; 0: none but itself.
+    """
+
+    frames: int = 32
+    rate: int = 2
+    fps: float = 24.0
+    size: int = 224
+    short: tuple[int, int] = (256, 320)
+    mirror: bool = True
+    variants: int = 0
+    boxes: int = 15
+    box_frames: Literal["step", "all"] = "step"
+    gap: float = 0.5
+    test_clips: int = 10
+    test_crops: int = 3
+    test_size: int = 224
+    fuse: Literal["max", "mean"] = "max"
+    views_per_batch: int = 3
+    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +148,9 @@ class ViewConfig:
         readout: How the nodes become one vector: mean, max or attention over nodes, or, for the
             baseline without relations, persons: the mean person and the mean object, side by side.
         time: Add a sinusoidal encoding of the step to each node, so that order can be seen.
+        scene: With region nodes, the whole map's mean beside the nodes: concat, sum, none, or
+            only: the backbone alone, with its own classifier and without nodes.
+        scene_dropout: Share of the scene's features dropped.
     """
 
     context: Context = "local"
@@ -92,6 +166,8 @@ class ViewConfig:
     window: int = 0
     readout: Literal["mean", "max", "attention", "persons"] = "mean"
     time: bool = False
+    scene: Literal["none", "concat", "sum", "only"] = "none"
+    scene_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +177,9 @@ class DistillConfig:
     Attributes:
         teacher: The teacher's run folder; with mutual, nothing.
         mutual: Deep mutual learning: the other view is trained along and is the teacher.
+        loss: Between the softened predictions: kl of softmax (section 3.3, CAD-120), l2 of
+            sigmoid (eq. 3, Charades), l1 or bce of sigmoid; auto: kl for one label per video,
+            l2 for several.
         temperature: T, which softens both distributions.
         lambda1: Weight of the cross-entropy with the labels.
         lambda2: Weight of the distillation loss.
@@ -109,6 +188,7 @@ class DistillConfig:
 
     teacher: Path | None = None
     mutual: bool = False
+    loss: Literal["auto", "kl", "l2", "l1", "bce"] = "auto"
     temperature: float = 10.0
     lambda1: float = 0.3
     lambda2: float = 0.7
@@ -120,14 +200,18 @@ class TrainConfig:
     """How long and how fast.
 
     Attributes:
-        epochs: Passes over the training videos; the last one is tested.
-        batch: Videos per step.
-        lr: Initial, or with a cosine highest, learning rate of Adam.
+        epochs: Passes over the training videos; the last one is tested. 0 tests the weights
+            that were loaded.
+        batch: Videos per step, over all processes.
+        accumulate: Parts in which each process computes its share of a step, to save memory.
+        optimizer: adam (AdamW), or sgd with Nesterov momentum.
+        momentum: Of sgd.
+        lr: Initial, or with a cosine highest, learning rate.
         schedule: step multiplies the rate by `decay` each `decay_every` epochs; cosine lets it
             rise over the first tenth of the epochs and fall to zero.
         decay_every: See schedule.
         decay: See schedule.
-        weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam.
+        weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam. With sgd, L2.
         label_smoothing: Share of the label spread evenly over all classes.
         seed: Of the initial weights, the order of videos, dropout and augmentation.
         checkpoint_every: Epochs between checkpoints.
@@ -137,6 +221,9 @@ class TrainConfig:
 
     epochs: int = 100
     batch: int = 8
+    accumulate: int = 1
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: float = 0.9
     lr: float = 2e-5
     schedule: Literal["step", "cosine"] = "step"
     decay_every: int = 50
@@ -154,11 +241,14 @@ class RunConfig:
     """Everything that a run is made of.
 
     Attributes:
+        backbone, clips: for region nodes only.
         folds: Subjects to leave out, each in turn; empty: every fold of the dataset's protocol.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
     nodes: NodesConfig = field(default_factory=NodesConfig)
+    backbone: BackboneConfig | None = None
+    clips: ClipsConfig | None = None
     view: ViewConfig = field(default_factory=ViewConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     distill: DistillConfig | None = None
@@ -178,19 +268,24 @@ def check(config: RunConfig) -> None:
         "nodes.crop_size": nodes.crop_size,
         "nodes.small_size": nodes.small_size,
         "nodes.small_width": nodes.small_width,
+        "nodes.region_width": nodes.region_width,
         "view.width": view.width,
         "view.layers": view.layers,
         "view.heads": view.heads,
-        "train.epochs": train.epochs,
         "train.batch": train.batch,
+        "train.accumulate": train.accumulate,
         "train.decay_every": train.decay_every,
         "train.checkpoint_every": train.checkpoint_every,
     }
     for name, value in counts.items():
         if value < 1:
             raise SettingError(f"{name} is {value}; it must be at least 1.")
+    if train.epochs < 0:
+        raise SettingError(f"train.epochs is {train.epochs}; it must be at least 0.")
     if not nodes.kinds:
-        raise SettingError("nodes.kinds is empty; name at least one of crop, small, geometry.")
+        raise SettingError(
+            "nodes.kinds is empty; name at least one of crop, small, geometry, region."
+        )
     if view.width % view.heads:
         raise SettingError(
             f"view.width is {view.width}, which {view.heads} heads (view.heads) cannot share "
@@ -203,6 +298,64 @@ def check(config: RunConfig) -> None:
     if config.distill is not None and config.distill.temperature <= 0:
         raise SettingError(
             f"distill.temperature is {config.distill.temperature}; it must be above 0."
+        )
+    _check_regions(config)
+
+
+def _check_regions(config: RunConfig) -> None:
+    """Region nodes need a backbone and clips; no other nodes know what to do with them."""
+    nodes, view, backbone, clips = config.nodes, config.view, config.backbone, config.clips
+    if "region" not in nodes.kinds:
+        if backbone is not None or clips is not None:
+            raise SettingError(
+                f"the settings backbone and clips are for region nodes, and nodes.kinds is "
+                f"{', '.join(nodes.kinds)}; choose a recipe with region nodes (charades.i3d), or "
+                "leave them out."
+            )
+        if view.scene != "none":
+            raise SettingError(f"view.scene is {view.scene}, which needs nodes.kinds=[region].")
+        return
+    if nodes.kinds != ("region",):
+        raise SettingError(
+            f"nodes.kinds is {', '.join(nodes.kinds)}; region nodes cannot be joined with others."
+        )
+    if backbone is None or clips is None:
+        raise SettingError(
+            "region nodes need the settings backbone and clips; begin with the recipe charades.i3d."
+        )
+    counts = {
+        "clips.frames": clips.frames,
+        "clips.rate": clips.rate,
+        "clips.boxes": clips.boxes,
+        "clips.test_clips": clips.test_clips,
+        "clips.views_per_batch": clips.views_per_batch,
+        "backbone.width": backbone.width,
+    }
+    for name, value in counts.items():
+        if value < 1:
+            raise SettingError(f"{name} is {value}; it must be at least 1.")
+    if not clips.size <= clips.short[0] <= clips.short[1]:
+        low, high = clips.short
+        raise SettingError(
+            f"clips.short is {low} to {high} and clips.size {clips.size}; the short side must rise "
+            "and hold the crop."
+        )
+    if clips.test_crops not in (1, 3):
+        raise SettingError(f"clips.test_crops is {clips.test_crops}; it must be 1 or 3.")
+    multiple = 4 if backbone.name == "slowfast" else 2
+    if clips.frames % multiple:
+        raise SettingError(
+            f"clips.frames is {clips.frames}; {backbone.name} takes multiples of {multiple}."
+        )
+    if view.scene == "only" and view.context != "none":
+        raise SettingError(
+            f"view.scene=only is the backbone alone, and view.context is {view.context}; "
+            "set view.context=none."
+        )
+    if view.scene == "sum" and view.context != "none" and view.width != nodes.region_width:
+        raise SettingError(
+            f"view.scene=sum adds the scene's {nodes.region_width} features (nodes.region_width) "
+            f"to the graph's {view.width} (view.width); make them equal."
         )
 
 

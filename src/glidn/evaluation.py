@@ -3,18 +3,21 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from glidn import many_labels, runs
 from glidn.batch import Sample, collate
 from glidn.errors import RunError
 from glidn.files import write_text
+from glidn.many_labels import ManyScores
 from glidn.metrics import confusion
-from glidn.model import Network
+from glidn.model import AnyNetwork
 from glidn.runs import Run
 
 
@@ -63,21 +66,35 @@ class Scores:
     per_class: dict[str, float]
     confusion: list[list[int]]
 
+    @property
+    def sentence(self) -> str:
+        return (
+            f"accuracy {100 * self.mean:.1f} ± {100 * self.std:.1f} (mean and standard deviation "
+            f"over folds: {len(self.per_fold)}), {100 * self.pooled:.1f} pooled over {self.videos} "
+            "videos"
+        )
 
-@torch.no_grad()
-def predict(network: Network, samples: Sequence[Sample], batch: int = 32) -> Predictions:
-    """Test samples, each by its first variant, with the network in eval mode."""
-    network.eval()
-    device = next(network.parameters()).device
-    logits = [
-        network(collate(samples[start : start + batch]).to(device)).logits.float().cpu()
-        for start in range(0, len(samples), batch)
-    ]
+
+def predict(network: AnyNetwork, samples: Sequence[Sample], batch: int = 32) -> Predictions:
+    """Test samples with one label each, by their first variants, with the network in eval mode."""
     return Predictions(
         videos=tuple(sample.video for sample in samples),
         subjects=tuple(sample.subject for sample in samples),
         truth=np.array([sample.label for sample in samples]),
-        logits=torch.cat(logits).numpy(),
+        logits=logits(network, samples, batch).numpy(),
+    )
+
+
+@torch.no_grad()
+def logits(network: AnyNetwork, samples: Sequence[Sample], batch: int = 32) -> Tensor:
+    """(V, K) of test samples, each by its first variant, with the network in eval mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    return torch.cat(
+        [
+            network(collate(samples[start : start + batch]).to(device)).logits.float().cpu()
+            for start in range(0, len(samples), batch)
+        ]
     )
 
 
@@ -160,7 +177,7 @@ def score(folds: dict[str, Predictions], classes: Sequence[str]) -> Scores:
     )
 
 
-def evaluate(run: Run) -> dict[str, Scores]:
+def evaluate(run: Run) -> Mapping[str, Scores | ManyScores]:
     """Score every view of a run and write metrics.json.
 
     Raises:
@@ -172,9 +189,21 @@ def evaluate(run: Run) -> dict[str, Scores]:
                 f"{run.path}: fold {fold} is not done; run the command that trained it again and "
                 "it goes on where it stopped."
             )
-    scores: dict[str, Scores] = {
-        view: score(read_all(run, view), run.classes) for view in run.views
-    }
+    measure: Callable[[Run, str], Scores | ManyScores]
+    measure = score_many if run.task == "multi" else score_single
+    scores: dict[str, Scores | ManyScores] = {view: measure(run, view) for view in run.views}
     text = json.dumps({view: asdict(found) for view, found in scores.items()}, indent=1)
     write_text(run.path / "metrics.json", text + "\n")
     return scores
+
+
+def score_single(run: Run, view: str) -> Scores:
+    """The accuracies of one view of a run with one label per video."""
+    return score(read_all(run, view), run.classes)
+
+
+def score_many(run: Run, view: str) -> ManyScores:
+    """The average precisions of one view of a run with many labels per video."""
+    parts = [many_labels.read(run.fold(fold) / f"{view}.csv", run.classes) for fold in run.folds]
+    unread = [name for fold in run.folds for name in runs.read_unread(run, fold)]
+    return many_labels.score(many_labels.pool(parts), run.classes, unread)

@@ -1,83 +1,126 @@
 """A run from its config: every fold of the protocol trained, tested and written down."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from glidn import checkpoint, evaluation, features, protocol, runs
-from glidn.batch import Sample
+from glidn import checkpoint, processes, protocol, runs
+from glidn.backbones import foreign
 from glidn.config import Context, RunConfig, ViewConfig
 from glidn.errors import RunError, SettingError
-from glidn.model import Network, build
+from glidn.material import AnyMaterial
+from glidn.model import AnyNetwork, BackboneAlone, build
 from glidn.protocol import Fold
 from glidn.runs import Run
-from glidn.training import Teacher, consult, fit, seeded
-from glidn.types import Dataset
+from glidn.sources import Source
+from glidn.training import Present, Teacher, consult, fit, seeded
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Material:
-    """A dataset's samples by video name; shared by all runs over the same data and nodes."""
-
-    samples: Mapping[str, Sample]
-
-    def of(self, videos: Sequence[str]) -> list[Sample]:
-        return [self.samples[video] for video in videos]
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """Features per node of the kinds that arrive as features."""
-        first = next(iter(self.samples.values())).variants[0]
-        return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
-
-
-def load(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> Material:
-    """Every video of the dataset as a sample for networks of these settings."""
-    samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
-    return Material({sample.video: sample for sample in samples})
-
-
-def train_fold(run: Run, name: str, material: Material, progress: Progress | None = None) -> None:
+def train_fold(
+    run: Run,
+    name: str,
+    material: AnyMaterial,
+    progress: Progress | None = None,
+    testing: Progress | None = None,
+) -> None:
     """Train and test one fold of a run, going on where an earlier call stopped.
 
+    Args:
+        progress: called with the training steps done and their number.
+        testing: the same for test videos, where they take long.
+
     Raises:
-        LeakError: the teacher was trained on a video that this fold tests.
-        RunError: the teacher is missing, not done, or does not fit.
+        LeakError: the teacher, or the first stage, was trained on a video that this fold tests.
+        RunError: one of them is missing, not done, or does not fit.
     """
     if run.is_done(name):
         return
     fold = runs.read_fold(run, name)
     folder = run.fold(name)
-    samples = material.of(fold.train)
-    networks: dict[str, Network] = {view: fresh(run, view, material) for view in run.views}
+    source = material.source(fold.train, run.config.train.seed)
+    networks: dict[str, AnyNetwork] = {view: fresh(run, fold, view, material) for view in run.views}
     for network in networks.values():
-        network.measure(samples)
-    teacher = _consult_teacher(run, fold, material, samples)
-    fit(networks, samples, run.config.train, run.config.distill, teacher, folder, progress)
+        material.measure(network, fold.train)
+    teacher = _consult_teacher(run, fold, material, source)
+    fit(networks, source, run.config.train, run.config.distill, teacher, folder, progress)
     for view, network in networks.items():
-        checkpoint.save(network, folder / f"{view}.safetensors")
-        said = evaluation.predict(network, material.of(fold.test))
-        evaluation.write(folder / f"{view}.csv", said, run.classes)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+        if processes.is_first():
+            checkpoint.save(network, folder / f"{view}.safetensors")
+        material.test(run, fold, view, network, testing)
+    if processes.is_first():
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
-def fresh(run: Run, view: Context, material: Material) -> Network:
-    """The untrained network of a view, from the run's seed."""
+def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetwork:
+    """The untrained network of a view, from the run's seed; its backbone as it was loaded.
+
+    Raises:
+        LeakError: the first stage was trained on a video that the fold tests.
+        RunError, DataError: its weights are missing or do not fit.
+    """
+    network = _untrained(run, view, material)
+    if run.config.backbone is not None and run.config.backbone.weights is not None:
+        _load_backbone(network, run.config.backbone.weights, fold)
+    return network
+
+
+def _untrained(run: Run, view: Context, material: AnyMaterial) -> AnyNetwork:
     seeded(run.config.train.seed, view)
-    return build(
-        run.config.nodes, _view_config(run.config, view), material.widths, len(run.classes)
-    )
+    config = run.config
+    view_config = _view_config(config, view)
+    return build(config.nodes, view_config, material.widths, len(run.classes), config.backbone)
 
 
-def trained(run: Run, fold: str, view: Context, material: Material) -> Network:
+def trained(run: Run, fold: str, view: Context, material: AnyMaterial) -> AnyNetwork:
     """The network that a fold ended with, in eval mode.
 
     Raises:
         RunError: there is none, or it does not fit.
     """
     path = run.fold(fold) / f"{view}.safetensors"
-    return checkpoint.load(fresh(run, view, material), path)
+    return checkpoint.load(_untrained(run, view, material), path)
+
+
+def check_backbone(config: RunConfig, fold: Fold) -> None:
+    """Refuse a first stage that cannot be gone on from.
+
+    Raises:
+        LeakError: it was trained on a video that the fold tests.
+        RunError: it is missing or not done.
+        DataError: the file is missing, or no checkpoint.
+    """
+    path = config.backbone.weights if config.backbone else None
+    if path is None:
+        return
+    if not path.exists():
+        raise RunError(
+            f"backbone.weights: {path} does not exist; give a published checkpoint (see: glidn "
+            "weights FILE), or the run folder of a first stage."
+        )
+    if path.is_dir():
+        first = runs.read(path)
+        protocol.guard_teacher(fold, runs.read_fold(first, fold.name).train, str(path))
+        if not first.is_done(fold.name):
+            raise RunError(
+                f"the first stage {path} has not finished fold {fold.name}; give the command that "
+                "trained it again, and it goes on where it stopped."
+            )
+
+
+def _load_backbone(network: AnyNetwork, path: Path, fold: Fold) -> None:
+    """A published checkpoint's weights, or those that a first stage ended with.
+
+    The classifier is taken along where the classes are as many; else it stays random.
+    """
+    name = "backbone" if isinstance(network, BackboneAlone) else "encode.backbone"
+    found = (
+        checkpoint.read_backbone(path / "folds" / fold.name, runs.read(path).views[0])
+        if path.is_dir()
+        else foreign.read(path)
+    )
+    foreign.fit(found, network.get_submodule(name), without_head=True)
 
 
 def _view_config(config: RunConfig, view: Context) -> ViewConfig:
@@ -100,11 +143,10 @@ def check_teacher(config: RunConfig, classes: Sequence[str], fold: Fold) -> Run 
             "distill.teacher names no run; train one with the other view and give its folder."
         )
     teacher = runs.read(path)
-    theirs = (teacher.classes, teacher.config.nodes, teacher.config.data.steps)
-    if theirs != (tuple(classes), config.nodes, config.data.steps):
+    if (teacher.classes, *_inputs(teacher.config)) != (tuple(classes), *_inputs(config)):
         raise RunError(
-            f"the teacher {path} was trained on other classes, nodes or steps; train it with the "
-            "same data and nodes settings."
+            f"the teacher {path} was trained on other classes, nodes, steps or clips; train it "
+            "with the same data, nodes and clips settings."
         )
     _teaching_view(config, teacher)
     protocol.guard_teacher(fold, runs.read_fold(teacher, fold.name).train, str(path))
@@ -116,14 +158,25 @@ def check_teacher(config: RunConfig, classes: Sequence[str], fold: Fold) -> Run 
     return teacher
 
 
-def _consult_teacher(
-    run: Run, fold: Fold, material: Material, samples: Sequence[Sample]
-) -> Teacher | None:
+def _inputs(config: RunConfig) -> tuple:
+    """What a teacher and its student must share to be shown the same."""
+    clips = config.clips
+    return (
+        config.nodes,
+        config.data.steps,
+        config.backbone and config.backbone.name,
+        clips and (clips.frames, clips.rate, clips.boxes, clips.box_frames),
+    )
+
+
+def _consult_teacher(run: Run, fold: Fold, material: AnyMaterial, source: Source) -> Teacher | None:
     teacher = check_teacher(run.config, run.classes, fold)
     if teacher is None:
         return None
     view = _teaching_view(run.config, teacher)
-    return consult(trained(teacher, fold.name, view, material), samples)
+    network = trained(teacher, fold.name, view, material)
+    # Looks that come again are judged once.
+    return consult(network, source) if source.variants else Present(network)
 
 
 def _teaching_view(config: RunConfig, teacher: Run) -> Context:

@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from glidn.average_precision import labels_shown
 from glidn.backbones.resnet import CropResNet
 from glidn.batch import Inputs, Sample
 from glidn.boxes import fill_gaps, sample
@@ -43,14 +44,8 @@ def prepare(
         progress: called with a description, the videos done and their number.
 
     Raises:
-        DataError: videos have several labels, or one has no box, or no pixels where a kind of
-            node needs them.
+        DataError: a video has no box, or no pixels where a kind of node needs them.
     """
-    if dataset.task == "multi":
-        raise DataError(
-            f"{dataset.root}: {dataset.name} has several labels per video, and glidn trains on "
-            "datasets with one label per video so far; give every video a label in videos.csv."
-        )
     frozen = FrozenFeatures(config) if "crop" in config.kinds else None
     samples = []
     for number, video in enumerate(dataset.videos):
@@ -77,10 +72,16 @@ def _sample(
     return Sample(
         video=video.name,
         subject=video.subject,
-        label=dataset.classes.index(video.label),
+        label=_label(video, dataset),
         variants=tuple(inputs for inputs, _ in looks),
         real=tuple(real for _, real in looks),
     )
+
+
+def _label(video: Video, dataset: Dataset) -> int | Tensor:
+    if dataset.task == "single":
+        return dataset.classes.index(video.label)
+    return torch.from_numpy(labels_shown([video], dataset.classes)[0]).float()
 
 
 def _look(

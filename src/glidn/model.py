@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from glidn.backbones.blocks import Maps, VideoNetwork, normalise
 from glidn.backbones.small import SmallNetwork
 from glidn.batch import Batch, Sample
-from glidn.config import NodesConfig, ViewConfig
+from glidn.config import BackboneConfig, NodesConfig, ViewConfig
+from glidn.regions import Regions, Seen, build_backbone
 from glidn.views import Relations, build_readout, time_encoding
 
 
@@ -83,6 +85,22 @@ class Encoder(nn.Module):
         return torch.cat(parts, -1)
 
 
+class Fuse(nn.Module):
+    """The graph's vector and the scene's: side by side, summed, or the graph's alone."""
+
+    def __init__(self, how: str, dropout: float) -> None:
+        super().__init__()
+        self.how = how
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, graph: Tensor, scene: Tensor | None) -> Tensor:
+        """(B, D) and (B, C) -> (B, C + D), or (B, D)."""
+        if scene is None or self.how == "none":
+            return graph
+        scene = self.dropout(scene)
+        return scene + graph if self.how == "sum" else torch.cat([scene, graph], -1)
+
+
 class Network(nn.Module):
     """One view, from nodes to logits (figure 2).
 
@@ -92,10 +110,11 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        encode: Encoder,
+        encode: Encoder | Regions,
         embed: nn.Module,
         relate: Relations | None,
         readout: nn.Module,
+        fuse: Fuse,
         classify: nn.Module,
         time: bool = False,
     ) -> None:
@@ -104,26 +123,40 @@ class Network(nn.Module):
         self.embed = embed
         self.relate = relate
         self.readout = readout
+        self.fuse = fuse
         self.classify = classify
         self.time = time
 
     def forward(self, batch: Batch) -> Output:
-        nodes = self.nodes(batch)  # (B, T, N, D)  what each box is
+        seen = self.see(batch)  # (B, T, N, D)  what each box is
+        nodes = seen.nodes
         if self.relate is not None:
             nodes = self.relate(nodes, batch.real)  # (B, T, N, D)  local or global relations
         pooled = self.readout(nodes, batch.real)  # (B, D)
+        pooled = self.fuse(pooled, seen.scene)  # (B, C + D)  with the scene around it
         return Output(self.classify(pooled), nodes)  # (B, K)
 
-    def nodes(self, batch: Batch) -> Tensor:
-        """(B, T, N, D): the nodes before they are related."""
-        nodes = self.embed(self.encode(batch))
+    def probabilities(self, batch: Batch) -> Tensor:
+        """(B, K) in 0..1: how likely each of several classes is shown."""
+        return self(batch).logits.sigmoid()
+
+    def see(self, batch: Batch) -> Seen:
+        """The nodes before they are related, and the scene."""
+        if isinstance(self.encode, Regions):
+            assert batch.clips is not None
+            seen = self.encode(batch.clips, batch.inputs["region"], batch.real)
+        else:
+            seen = Seen(self.encode(batch))
+        nodes = self.embed(seen.nodes)
         if self.time:
             steps, width = nodes.shape[1], nodes.shape[-1]
             nodes = nodes + time_encoding(steps, width, nodes.device)[:, None]
-        return nodes
+        return Seen(nodes, seen.scene)
 
     def measure(self, samples: Sequence[Sample]) -> None:
         """Standardise geometry by the training samples, all their variants; before training."""
+        if isinstance(self.encode, Regions):
+            return
         for kind, encode in self.encode.kinds.items():
             if isinstance(encode, Standardised):
                 encode.measure(
@@ -141,16 +174,79 @@ class Network(nn.Module):
         """Who listens to whom, per layer (`Relations.attention`); empty without relations."""
         if self.relate is None:
             return []
-        return self.relate.attention(self.nodes(batch), batch.real)
+        return self.relate.attention(self.see(batch).nodes, batch.real)
 
 
-def build(nodes: NodesConfig, view: ViewConfig, widths: Mapping[str, int], classes: int) -> Network:
+class BackboneAlone(nn.Module):
+    """A video network with its own classifier and without nodes: the first stage, the baseline."""
+
+    def __init__(self, backbone: VideoNetwork) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch: Batch) -> Output:
+        maps = self._maps(batch)
+        return Output(self.backbone.logits(maps), maps.slow.new_zeros(*batch.real.shape, 0))
+
+    def probabilities(self, batch: Batch) -> Tensor:
+        """(B, K) in 0..1: the mean over the places of a frame larger than in training."""
+        return self.backbone.probabilities(self._maps(batch))
+
+    def measure(self, samples: Sequence[Sample]) -> None:
+        """There is nothing to standardise."""
+
+    def attention(self, batch: Batch) -> list[Tensor]:
+        """Nothing is related."""
+        return []
+
+    def _maps(self, batch: Batch) -> Maps:
+        assert batch.clips is not None
+        return self.backbone(normalise(batch.clips))
+
+
+AnyNetwork = Network | BackboneAlone
+
+
+def build(
+    nodes: NodesConfig,
+    view: ViewConfig,
+    widths: Mapping[str, int],
+    classes: int,
+    backbone: BackboneConfig | None = None,
+) -> AnyNetwork:
     """The network of one view.
 
     Args:
         widths: features per node of each kind that arrives as features.
         classes: K.
+        backbone: for region nodes.
     """
+    if backbone is not None and view.scene == "only":
+        return BackboneAlone(build_backbone(backbone, classes))
+    encode: Encoder | Regions
+    if backbone is not None:
+        encode, width = (
+            Regions(build_backbone(backbone, None), nodes.region_width),
+            nodes.region_width,
+        )
+    else:
+        encode, width = _encoder(nodes, widths)
+    embed: nn.Module = nn.Linear(width, view.embed) if view.embed else nn.Identity()
+    width = view.embed or width
+    relate = None
+    if view.context != "none":
+        relate = Relations(width, view)
+        width = view.width
+    readout, width = build_readout(view, width)
+    if view.scene == "concat":
+        width += nodes.region_width
+    classify = nn.Sequential(nn.Dropout(view.dropout), nn.Linear(width, classes))
+    fuse = Fuse(view.scene, view.scene_dropout)
+    return Network(encode, embed, relate, readout, fuse, classify, view.time)
+
+
+def _encoder(nodes: NodesConfig, widths: Mapping[str, int]) -> tuple[Encoder, int]:
+    """Every kind of node encoded, and how wide they are together."""
     kinds: dict[str, nn.Module] = {}
     width = 0
     for kind in nodes.kinds:
@@ -160,13 +256,4 @@ def build(nodes: NodesConfig, view: ViewConfig, widths: Mapping[str, int], class
         else:
             kinds[kind] = Standardised(widths[kind]) if kind == "geometry" else Ready()
             width += widths[kind]
-
-    embed: nn.Module = nn.Linear(width, view.embed) if view.embed else nn.Identity()
-    width = view.embed or width
-    relate = None
-    if view.context != "none":
-        relate = Relations(width, view)
-        width = view.width
-    readout, width = build_readout(view, width)
-    classify = nn.Sequential(nn.Dropout(view.dropout), nn.Linear(width, classes))
-    return Network(Encoder(kinds), embed, relate, readout, classify, view.time)
+    return Encoder(kinds), width

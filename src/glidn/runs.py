@@ -7,6 +7,8 @@ folds/<fold>/fold.json       the videos it trained on and those it tested
 folds/<fold>/log.jsonl       a line per epoch
 folds/<fold>/checkpoint.pt   to resume from; gone when the fold is done
 folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predictions
+folds/<fold>/<view>.test/    scores so far, of a test that goes on; gone when the fold is done
+folds/<fold>/unread.json     test videos that could not be read, and why; if there are any
 """
 
 import dataclasses
@@ -18,6 +20,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +33,11 @@ from glidn.config import Context, RunConfig, as_dict, from_dict
 from glidn.errors import RunError, SettingError
 from glidn.files import replacing_folder, write_text
 from glidn.protocol import Fold
-from glidn.types import Dataset
+from glidn.types import Dataset, LeftOut
 
 FORMAT = 1
+# Where data and cache lie, and who decodes, changes no result; what the data are is compared.
+WITHOUT_EFFECT = ("data.root", "nodes.cache", "clips.workers", "clips.views_per_batch")
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         return tuple(self.about["dataset"]["classes"])
 
+    @property
+    def task(self) -> str:
+        """single: a label per video; multi: many."""
+        return str(self.about.get("task", "single"))
+
     def is_done(self, fold: str) -> bool:
         return all((self.fold(fold) / f"{view}.csv").exists() for view in self.views)
 
@@ -95,6 +105,7 @@ def create(path: Path, config: RunConfig, dataset: Dataset, folds: tuple[Fold, .
     """
     about = {
         "format": FORMAT,
+        "task": dataset.task,
         "folds": [fold.name for fold in folds],
         "dataset": {
             "name": dataset.name,
@@ -109,11 +120,10 @@ def create(path: Path, config: RunConfig, dataset: Dataset, folds: tuple[Fold, .
     }
     if (path / "run.json").exists():
         run = read(path)
-        # Where data and cache lie changes no result; what the data are is compared below.
         changed = [
             one
             for one in _differences(as_dict(run.config), as_dict(config))
-            if not one.startswith(("data.root:", "nodes.cache:"))
+            if not one.startswith(tuple(f"{name}:" for name in WITHOUT_EFFECT))
         ]
         if changed:
             raise RunError(
@@ -149,6 +159,8 @@ def digest(dataset: Dataset) -> str:
         for track in video.tracks:
             found.update(repr((track.name, track.category)).encode())
             found.update(track.frames.tobytes() + track.xyxy.tobytes())
+        if dataset.task == "multi":
+            found.update(repr(video.segments).encode())
     return found.hexdigest()[:16]
 
 
@@ -196,6 +208,24 @@ def read_fold(run: Run, name: str) -> Fold:
         return Fold(found["name"], tuple(found["train"]), tuple(found["test"]))
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{run.path} has no fold {name}; it has {', '.join(run.folds)}.") from error
+
+
+def write_unread(run: Run, fold: str, unread: Sequence[LeftOut]) -> None:
+    """Note the test videos that could not be read; nothing where there are none."""
+    if unread:
+        rows = [dataclasses.asdict(one) for one in unread]
+        write_text(run.fold(fold) / "unread.json", json.dumps(rows, indent=1) + "\n")
+
+
+def read_unread(run: Run, fold: str) -> dict[str, str]:
+    """The test videos of a fold that could not be read: name, and why."""
+    path = run.fold(fold) / "unread.json"
+    if not path.exists():
+        return {}
+    try:
+        return {row["video"]: row["reason"] for row in json.loads(path.read_text("utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}); remove it.") from error
 
 
 def environment() -> dict[str, Any]:

@@ -5,29 +5,37 @@ import json
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from glidn.batch import Batch, Sample, collate
+from glidn import processes
+from glidn.batch import Batch
 from glidn.config import DistillConfig, TrainConfig
 from glidn.distillation import objective
 from glidn.errors import RunError
 from glidn.files import replacing, write_error, write_text
-from glidn.model import Network
+from glidn.model import AnyNetwork
+from glidn.sources import Ask, Source
+
+
+class Teacher(Protocol):
+    """A frozen network's (B, K) logits for a batch."""
+
+    def __call__(self, batch: Batch) -> Tensor: ...
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """A frozen network's logits for every training sample and variant, computed once.
+class Remembered:
+    """What a teacher says of every video and variant, asked once.
 
     Attributes:
         logits: per video (variants, K).
@@ -35,29 +43,44 @@ class Teacher:
 
     logits: Mapping[str, Tensor]
 
-    def __call__(self, videos: Sequence[str], variants: Sequence[int]) -> Tensor:
-        """(B, K)"""
-        pairs = zip(videos, variants, strict=True)
+    def __call__(self, batch: Batch) -> Tensor:
+        pairs = zip(batch.videos, batch.variants, strict=True)
         return torch.stack([self.logits[video][variant] for video, variant in pairs])
 
 
+@dataclass(frozen=True)
+class Present:
+    """A teacher that looks at each batch itself, for looks that never come again."""
+
+    network: AnyNetwork
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Tensor:
+        return self.network(batch).logits
+
+
 @torch.no_grad()
-def consult(network: Network, samples: Sequence[Sample], batch: int = 32) -> Teacher:
-    """What a frozen teacher, in eval mode, says of the samples that its student will see."""
+def consult(network: AnyNetwork, source: Source, batch: int = 32) -> Remembered:
+    """What a frozen teacher, in eval mode, says of all that its student will see."""
     network.eval()
-    logits: dict[str, list[Tensor]] = {sample.video: [] for sample in samples}
-    for variant in range(len(samples[0].variants)):
-        for start in range(0, len(samples), batch):
-            part = samples[start : start + batch]
-            said = network(collate(part, [variant] * len(part))).logits
-            for sample, row in zip(part, said, strict=True):
-                logits[sample.video].append(row)
-    return Teacher({video: torch.stack(rows) for video, rows in logits.items()})
+    device = next(network.parameters()).device
+    logits: dict[str, list[Tensor]] = {video: [] for video in source.videos}
+    rows = range(len(source.videos))
+    asked = [
+        [(row, variant) for row in rows[start : start + batch]]
+        for variant in range(source.variants)
+        for start in range(0, len(rows), batch)
+    ]
+    for found in source.batches(asked):
+        said = network(found.to(device)).logits
+        for video, row in zip(found.videos, said, strict=True):
+            logits[video].append(row)
+    return Remembered({video: torch.stack(rows) for video, rows in logits.items()})
 
 
 def fit(
-    networks: dict[str, Network],
-    samples: Sequence[Sample],
+    networks: Mapping[str, AnyNetwork],
+    source: Source,
     train: TrainConfig,
     distill: DistillConfig | None,
     teacher: Teacher | None,
@@ -67,63 +90,80 @@ def fit(
     """Train in place; the last epoch's weights are the result.
 
     Every epoch begins from a seed of its own, so a run that was interrupted and goes on from its
-    checkpoint ends with the same weights as one that was not.
+    checkpoint ends with the same weights as one that was not. Several processes (torchrun) share
+    out each step's videos and end with the weights of one, up to the order of sums, as long as
+    nothing depends on who shares a batch with whom: frozen batch normalisation, no dropout.
 
     Args:
         networks: one; or two, which teach each other (deep mutual learning, table 8).
-        samples: the training videos.
+        source: the training videos.
         teacher: the frozen teacher of a student.
         folder: for log.jsonl and checkpoint.pt; what an earlier, interrupted call left there is
             taken up.
-        progress: called with the epochs done and their number.
+        progress: called with the steps done and their number.
 
     Raises:
         RunError: the checkpoint in `folder` cannot be read, or the loss is no longer finite.
     """
     if train.threads:
         torch.set_num_threads(train.threads)
-    fabric = Fabric(accelerator="auto", devices=1, precision=train.precision)
+    fabric = processes.fabric(train)
     together = Together(networks).train()
-    adam = AdamW(together.parameters(), train.lr, weight_decay=train.weight_decay)
-    schedule = LambdaLR(adam, partial(rate, train=train))
-    state = {"networks": together, "adam": adam, "schedule": schedule}
-    module, optimizer = fabric.setup(together, adam)
-    # After the networks have moved to their device, so that Adam's state follows them.
+    optimizer = make_optimizer(together, train)
+    schedule = LambdaLR(optimizer, partial(rate, train=train))
+    state = {"networks": together, "optimizer": optimizer, "schedule": schedule}
+    module, engine = fabric.setup(together, optimizer)
+    # After the networks have moved to their device, so that the optimiser's state follows them.
     done = _resume(folder / "checkpoint.pt", state)
     log = _Log(folder / "log.jsonl", keep=done)
-
+    if isinstance(teacher, Present):
+        teacher.network.to(fabric.device).eval()
+    steps = math.ceil(len(source.videos) / train.batch)
     for epoch in range(done, train.epochs):
         torch.manual_seed(_seed(train.seed, epoch))
+        shares = _shares(_order(source, epoch), train)
         sums: dict[str, float] = defaultdict(float)
-        for rows, variants in _order(samples, train.batch):
-            batch = collate([samples[row] for row in rows], variants).to(fabric.device)
-            said = module(batch)
-            parts = {}
-            for view, logits in said.items():
-                taught = _teaching(view, said, teacher, batch.videos, variants)
-                parts[view] = objective(
-                    logits, batch.labels, taught, distill, train.label_smoothing
-                )
-                parts[view]["accuracy"] = (logits.argmax(-1) == batch.labels).float().mean()
-            loss = torch.stack([part["loss"] for part in parts.values()]).sum()
-            if not torch.isfinite(loss):
-                raise RunError(
-                    f"{folder}: in epoch {epoch + 1} the loss is not a finite number; lower "
-                    "train.lr, or look at the data with glidn check."
-                )
-            optimizer.zero_grad()
-            # Peers read each other's logits as constants, so the sum trains each by its own loss.
-            fabric.backward(loss)
-            optimizer.step()
+        batches = source.batches([share.asked for share in shares])
+        for share, batch in zip(shares, batches, strict=True):
+            batch = batch.to(fabric.device)
+            with fabric.no_backward_sync(module, enabled=not share.ends_step):
+                parts = _objectives(module(batch), batch, teacher, distill, train)
+                loss = torch.stack([part["loss"] for part in parts.values()]).sum()
+                if not torch.isfinite(loss):
+                    raise RunError(
+                        f"{folder}: in epoch {epoch + 1} the loss is not a finite number; lower "
+                        "train.lr, or look at the data with glidn check."
+                    )
+                # Peers read each other's logits as constants, so the sum trains each by its own.
+                # Gradients are averaged over processes; shares may differ in size.
+                fabric.backward(loss * (share.of_step * processes.count()))
             for view, part in parts.items():
                 for name, value in part.items():
-                    sums[f"{view}.{name}"] += value.item() * len(rows) / len(samples)
-        log.write({"epoch": epoch + 1, "lr": float(schedule.get_last_lr()[0]), **sums})
+                    sums[f"{view}.{name}"] += value.item() * share.of_epoch
+            if share.ends_step:
+                engine.step()
+                engine.zero_grad()
+                if progress:
+                    progress(epoch * steps + share.step + 1, train.epochs * steps)
+        means = _summed(sums, fabric)
+        log.write({"epoch": epoch + 1, "lr": float(schedule.get_last_lr()[0]), **means})
         schedule.step()
         if (epoch + 1) % train.checkpoint_every == 0 or epoch + 1 == train.epochs:
             _save(folder / "checkpoint.pt", state, epoch + 1)
-        if progress:
-            progress(epoch + 1, train.epochs)
+
+
+def make_optimizer(networks: nn.Module, train: TrainConfig) -> Optimizer:
+    """Of the parameters that are trained at all."""
+    trained = [p for p in networks.parameters() if p.requires_grad]
+    if train.optimizer == "adam":
+        return AdamW(trained, train.lr, weight_decay=train.weight_decay)
+    return SGD(
+        trained,
+        train.lr,
+        momentum=train.momentum,
+        weight_decay=train.weight_decay,
+        nesterov=train.momentum > 0,
+    )
 
 
 def rate(epoch: int, train: TrainConfig) -> float:
@@ -137,9 +177,9 @@ def rate(epoch: int, train: TrainConfig) -> float:
 class Together(nn.Module):
     """The networks that are trained side by side: one, or two peers."""
 
-    def __init__(self, networks: dict[str, Network]) -> None:
+    def __init__(self, networks: Mapping[str, AnyNetwork]) -> None:
         super().__init__()
-        self.networks = nn.ModuleDict(networks)
+        self.networks = nn.ModuleDict(dict(networks))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The (B, K) logits of every view."""
@@ -155,29 +195,97 @@ def _seed(*parts: int | str) -> int:
     return zlib.crc32(repr(parts).encode())
 
 
-def _order(samples: Sequence[Sample], batch: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Rows and variants, batch by batch, drawn from torch's generator as the epoch seeded it."""
-    order = torch.randperm(len(samples))
-    variants = torch.randint(len(samples[0].variants), (len(samples),))
-    for rows in order.split(batch):
-        yield rows.tolist(), variants[rows].tolist()
+@dataclass(frozen=True)
+class _Share:
+    """What one process computes at a time: a part of a step.
+
+    Attributes:
+        step: the step in its epoch, from 0.
+        ends_step: the optimiser moves after this part.
+        of_step, of_epoch: share of the step's and of the epoch's videos.
+    """
+
+    asked: list[Ask]
+    step: int
+    ends_step: bool
+    of_step: float
+    of_epoch: float
+
+
+def _order(source: Source, epoch: int) -> list[Ask]:
+    """(row, variant) of an epoch, drawn from torch's generator as the epoch seeded it."""
+    videos = len(source.videos)
+    order = torch.randperm(videos)
+    variants = (
+        torch.randint(source.variants, (videos,))
+        if source.variants
+        else torch.full((videos,), epoch)
+    )
+    return [(row, int(variants[row])) for row in order.tolist()]
+
+
+def _shares(order: Sequence[Ask], train: TrainConfig) -> list[_Share]:
+    """This process's parts of every step of an epoch."""
+    here, of = processes.number(), processes.count()
+    shares = []
+    for step, start in enumerate(range(0, len(order), train.batch)):
+        rows = order[start : start + train.batch]
+        mine = rows[here::of]
+        for part in range(train.accumulate):
+            asked = mine[part :: train.accumulate]
+            shares.append(
+                _Share(
+                    # A process with nothing left computes something all the same, weighing
+                    # nothing: the others wait for its gradients.
+                    asked=list(asked or rows[:1]),
+                    step=step,
+                    ends_step=part == train.accumulate - 1,
+                    of_step=len(asked) / len(rows),
+                    of_epoch=len(asked) / len(order),
+                )
+            )
+    return shares
+
+
+def _objectives(
+    said: Mapping[str, Tensor],
+    batch: Batch,
+    teacher: Teacher | None,
+    distill: DistillConfig | None,
+    train: TrainConfig,
+) -> dict[str, dict[str, Tensor]]:
+    """The loss of every view and its parts."""
+    parts = {}
+    for view, logits in said.items():
+        taught = _teaching(view, said, teacher, batch)
+        parts[view] = objective(logits, batch.labels, taught, distill, train.label_smoothing)
+        if batch.labels.dim() == 1:
+            parts[view]["accuracy"] = (logits.argmax(-1) == batch.labels).float().mean()
+    return parts
 
 
 def _teaching(
-    view: str,
-    said: Mapping[str, Tensor],
-    teacher: Teacher | None,
-    videos: Sequence[str],
-    variants: Sequence[int],
+    view: str, said: Mapping[str, Tensor], teacher: Teacher | None, batch: Batch
 ) -> Tensor | None:
     """The logits that `view` learns from: the frozen teacher's, its peer's, or none."""
     if teacher is not None:
-        return teacher(videos, variants).to(said[view].device)
+        return teacher(batch).to(said[view].device)
     peers = [logits for name, logits in said.items() if name != view]
     return peers[0] if peers else None
 
 
+def _summed(sums: Mapping[str, float], fabric: Fabric) -> dict[str, float]:
+    """The same over all processes."""
+    if processes.count() == 1:
+        return dict(sums)
+    values = torch.tensor(list(sums.values()), dtype=torch.float32, device=fabric.device)
+    torch.distributed.all_reduce(values)
+    return dict(zip(sums, values.tolist(), strict=True))
+
+
 def _save(path: Path, state: Mapping[str, Any], epoch: int) -> None:
+    if not processes.is_first():
+        return
     content = {name: part.state_dict() for name, part in state.items()}
     # Through memory, because torch reports a full disk as an error of its own kind.
     buffer = io.BytesIO()
@@ -207,11 +315,15 @@ class _Log:
 
     def __init__(self, path: Path, keep: int) -> None:
         self.path = path
+        if not processes.is_first():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines()[:keep] if path.exists() else []
         write_text(path, "".join(line + "\n" for line in lines))
 
     def write(self, entry: Mapping[str, float]) -> None:
+        if not processes.is_first():
+            return
         line = json.dumps({key: round(value, 8) for key, value in entry.items()})
         try:
             with self.path.open("a", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ Boxes are xyxy, float32, in pixels of the frame they belong to; frames count fro
 seconds. Up to a `Batch` everything is NumPy, so that data can be read and checked without torch.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,6 +31,13 @@ class Pixels(Protocol):
 
         Raises:
             DataError: a frame is missing or unreadable; the message names the file.
+        """
+        ...
+
+    def each(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """As `read`, one (height, width, 3) frame after the other, for rising frame numbers.
+
+        Only one frame is held at a time, so that a long video can be shrunk as it is decoded.
         """
         ...
 

@@ -74,16 +74,22 @@ class FrameFolder:
     def read(self, frames: np.ndarray) -> np.ndarray:
         """(n,) frame numbers -> (n, height, width, 3) uint8, RGB."""
         wanted, back = np.unique(frames, return_inverse=True)
-        _check_range(self.source, wanted, len(self.paths))
-        images = [_read_image(self.paths[frame], int(frame)) for frame in wanted]
-        for frame, image in zip(wanted, images, strict=True):
-            if image.shape != images[0].shape:
+        return np.stack(list(self.each(wanted)))[back]
+
+    def each(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """(n,) rising frame numbers -> (height, width, 3) uint8, RGB, one after the other."""
+        _check_range(self.source, frames, len(self.paths))
+        first = None
+        for frame in frames.tolist():
+            image = _read_image(self.paths[frame], frame)
+            first = image.shape if first is None else first
+            if image.shape != first:
                 raise DataError(
                     f"{self.paths[frame]} (frame {frame}) is {image.shape[1]}x{image.shape[0]} "
-                    f"and {self.paths[wanted[0]].name} is {images[0].shape[1]}x"
-                    f"{images[0].shape[0]}; the images of one video must have one size."
+                    f"and {self.paths[frames[0]].name} is {first[1]}x{first[0]}; the images of "
+                    "one video must have one size."
                 )
-        return np.stack(images)[back]
+            yield image
 
     def files(self, frames: np.ndarray) -> list[Path]:
         """The images that these frames are read from."""
@@ -133,10 +139,13 @@ class VideoFile:
     def read(self, frames: np.ndarray) -> np.ndarray:
         """(n,) frame numbers -> (n, height, width, 3) uint8, RGB, upright."""
         wanted, back = np.unique(frames, return_inverse=True)
-        _check_range(self.source, wanted, self.frames)
+        return np.stack(list(self.each(wanted)))[back]
+
+    def each(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """(n,) rising frame numbers -> (height, width, 3) uint8, RGB, one after the other."""
+        _check_range(self.source, frames, self.frames)
         with _errors_of(self.path):
-            images = list(_decode(self.path, self._index, wanted, self.threads))
-        return np.stack(images)[back]
+            yield from _decode(self.path, self._index, frames, self.threads)
 
     def files(self, frames: np.ndarray) -> list[Path]:
         """The video file, whatever the frames."""
@@ -238,6 +247,7 @@ def stream_rate(path: Path) -> Fraction:
 def _decode(path: Path, index: _Index, wanted: np.ndarray, threads: int) -> Iterator[np.ndarray]:
     """Yield the wanted frames (rising), each (height, width, 3) uint8, turned upright."""
     import av
+    from av.video.reformatter import VideoReformatter
 
     with av.open(str(path)) as container:
         stream = _video_stream(container, path)
@@ -246,6 +256,8 @@ def _decode(path: Path, index: _Index, wanted: np.ndarray, threads: int) -> Iter
         # Without this, FFmpeg paints over damaged bytes and says nothing.
         stream.codec_context.options = {"err_detect": "explode"}
         decoded = container.decode(stream)
+        # Kept, because a new one for every frame takes longer than decoding a small frame.
+        to_rgb = VideoReformatter()
         at = index.pts[0] - 1
         for number in wanted:
             target = index.pts[number]
@@ -257,7 +269,7 @@ def _decode(path: Path, index: _Index, wanted: np.ndarray, threads: int) -> Iter
             if frame is None or frame.pts != target:
                 raise DataError(f"{path}: frame {number} cannot be decoded; the file is damaged.")
             at = target
-            image = frame.to_ndarray(format="rgb24")
+            image = to_rgb.reformat(frame, format="rgb24").to_ndarray()
             yield np.ascontiguousarray(np.rot90(image, frame.rotation // 90 % 4))
 
 

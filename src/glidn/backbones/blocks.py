@@ -272,9 +272,14 @@ class Head(nn.Module):
 
 
 class VideoNetwork(nn.Module):
-    """What both networks share: the use of a head that may not be there."""
+    """What both networks share: the use of a head that may not be there.
+
+    Attributes:
+        channels: of res5, all pathways together.
+    """
 
     head: Head | None
+    channels: int
 
     def logits(self, maps: Maps) -> Tensor:
         """res5 -> (B, K), for a loss."""
@@ -298,6 +303,15 @@ def initialise(network: nn.Module) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.01)
             nn.init.zeros_(module.bias)
+
+
+def some(kernels: Sequence[int], count: int) -> Sequence[int]:
+    """The time kernels of a stage's first `count` bottlenecks; a ResNet-50 has no more."""
+    if not 1 <= count <= len(kernels):
+        raise SettingError(
+            f"a stage has {count} bottlenecks; expected 1 to {len(kernels)} (a ResNet-50's)."
+        )
+    return kernels[:count]
 
 
 def res5_dilation(stride: int) -> int:

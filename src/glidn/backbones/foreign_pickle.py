@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
-import torch
 
 
 class RefusedError(Exception):
@@ -42,6 +41,29 @@ def load(file: IO[bytes]) -> Any:
             UnpicklingError, KeyError and MemoryError).
     """
     return _finished(_Unpickler(file, encoding="latin1").load())
+
+
+def load_plain(file: IO[bytes]) -> Any:
+    """The content of a pickle of dicts, lists, texts, numbers and arrays, as it stands.
+
+    Its arrays are found with `as_array`, where the caller expects one.
+
+    Raises:
+        RefusedError, Exception: as for `load`.
+    """
+    return _Unpickler(file, encoding="latin1").load()
+
+
+def as_array(value: Any) -> np.ndarray:
+    """An array that `load_plain` read.
+
+    Raises:
+        ValueError: it is none.
+    """
+    array = value.array if isinstance(value, ArrayState) else value
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"a {type(value).__name__} where an array belongs")
+    return array
 
 
 class _Unpickler(pickle.Unpickler):
@@ -82,6 +104,11 @@ def _encode(text: str, _: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _empty() -> bytes:
+    """Protocol 2 has no other way to write b"", the content of an array without rows."""
+    return b""
+
+
 def _nothing(*_: Any) -> None:
     """Stands where a pickle names the array type only to hand it on."""
 
@@ -94,6 +121,7 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _nothing,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _empty,
     ("collections", "OrderedDict"): OrderedDict,
 }
 
@@ -104,12 +132,10 @@ def _finished(value: Any, depth: int = 2) -> Any:
     No deeper, and into no list: weights lie no deeper, and a small file can nest one list in
     itself so often that walking it would take for ever.
     """
-    if isinstance(value, ArrayState):
-        if value.array is None:
-            raise ValueError("an array without content")
-        return torch.from_numpy(value.array)
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+    if isinstance(value, (ArrayState, np.ndarray)):
+        import torch  # here, because boxes are read without it
+
+        return torch.from_numpy(as_array(value))
     if isinstance(value, dict) and depth > 0:
         return {key: _finished(item, depth - 1) for key, item in value.items()}
     return value

@@ -1,5 +1,8 @@
 """I3D with a ResNet-50 (Carreira and Zisserman 2017; Wang and Gupta 2018), as in PySlowFast."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +19,7 @@ from glidn.backbones.blocks import (
     bottlenecks,
     initialise,
     res5_dilation,
+    some,
 )
 
 # Kernel over time of the first convolution of every block; elsewhere it is 1, in the stem 5.
@@ -36,6 +40,8 @@ class I3D(VideoNetwork):
         frozen_norm: bool = True,
         dropout: float = 0.5,
         width: int = 64,
+        blocks: Sequence[int] = (3, 4, 6, 3),
+        test: Literal["softmax", "sigmoid"] = "softmax",
     ) -> None:
         """
         Args:
@@ -45,20 +51,24 @@ class I3D(VideoNetwork):
             frozen_norm: batch normalisation by the loaded statistics, see `blocks.BatchNorm`.
             dropout: in the head.
             width: channels of the stem; published weights have 64.
+            blocks: bottlenecks of res2 to res5, at most those of the published weights.
+            test: what makes probabilities of logits; sigmoid where a video has many labels.
         """
         super().__init__()
         frozen = frozen_norm
         self.s1 = Stem([StemPath(width, 5, frozen)])
-        self.s2 = _stage(2, width, width, 1, 1, frozen)
-        self.s3 = _stage(3, width, _after(2, width), 2, 1, frozen)
-        self.s4 = _stage(4, width, _after(3, width), 2, 1, frozen)
+        count = dict(zip(TIME_KERNELS, blocks, strict=True))
+        self.s2 = _stage(2, count[2], width, width, 1, 1, frozen)
+        self.s3 = _stage(3, count[3], width, _after(2, width), 2, 1, frozen)
+        self.s4 = _stage(4, count[4], width, _after(3, width), 2, 1, frozen)
         dilation = res5_dilation(res5_stride)
-        self.s5 = _stage(5, width, _after(4, width), res5_stride, dilation, frozen)
+        self.s5 = _stage(5, count[5], width, _after(4, width), res5_stride, dilation, frozen)
+        self.channels = _after(5, width)
         self.head = None
         if classes is not None:
             window = WINDOW * dilation  # as many pixels at either stride
             self.head = Head(
-                _after(5, width), classes, window=window, dropout=dropout, test="softmax"
+                _after(5, width), classes, window=window, dropout=dropout, test=test
             )
         initialise(self)
 
@@ -78,14 +88,14 @@ def _after(stage: int, width: int) -> int:
 
 
 def _stage(
-    number: int, width: int, before: int, stride: int, dilation: int, frozen: bool
+    number: int, count: int, width: int, before: int, stride: int, dilation: int, frozen: bool
 ) -> nn.Module:
     return Stage(
         [
             bottlenecks(
                 before,
                 INNER[number] * width,
-                time_kernels=TIME_KERNELS[number],
+                time_kernels=some(TIME_KERNELS[number], count),
                 stride=stride,
                 dilation=dilation,
                 frozen=frozen,

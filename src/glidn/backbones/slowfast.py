@@ -1,5 +1,8 @@
 """SlowFast with ResNet-50s (Feichtenhofer et al. 2019), 16 x 8, as in PySlowFast."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +21,7 @@ from glidn.backbones.blocks import (
     bottlenecks,
     initialise,
     res5_dilation,
+    some,
 )
 from glidn.errors import SettingError
 
@@ -45,6 +49,8 @@ class SlowFast(VideoNetwork):
         frozen_norm: bool = True,
         dropout: float = 0.5,
         width: int = 64,
+        blocks: Sequence[int] = (3, 4, 6, 3),
+        test: Literal["softmax", "sigmoid"] = "sigmoid",
     ) -> None:
         """
         Args:
@@ -54,26 +60,35 @@ class SlowFast(VideoNetwork):
             frozen_norm: batch normalisation by the loaded statistics, see `blocks.BatchNorm`.
             dropout: in the head.
             width: channels of the slow stem, a multiple of 8; published weights have 64.
+            blocks: bottlenecks of res2 to res5, at most those of the published weights.
+            test: what makes probabilities of logits; sigmoid where a video has many labels.
         """
         super().__init__()
         frozen = frozen_norm
+        if width % BETA:
+            raise SettingError(
+                f"SlowFast of width {width}: its fast pathway has an eighth of it, so the width "
+                f"must be a multiple of {BETA}."
+            )
         fast = width // BETA
+        count = dict(zip(BLOCKS, blocks, strict=True))
         self.s1 = Stem([StemPath(width, 1, frozen), StemPath(fast, 5, frozen)])
         self.s1_fuse = Lateral(fast, frozen)
-        self.s2 = _stage(2, width, (width, fast), 1, 1, frozen)
+        self.s2 = _stage(2, count[2], width, (width, fast), 1, 1, frozen)
         self.s2_fuse = Lateral(_after(2, fast), frozen)
-        self.s3 = _stage(3, width, (_after(2, width), _after(2, fast)), 2, 1, frozen)
+        self.s3 = _stage(3, count[3], width, (_after(2, width), _after(2, fast)), 2, 1, frozen)
         self.s3_fuse = Lateral(_after(3, fast), frozen)
-        self.s4 = _stage(4, width, (_after(3, width), _after(3, fast)), 2, 1, frozen)
+        self.s4 = _stage(4, count[4], width, (_after(3, width), _after(3, fast)), 2, 1, frozen)
         self.s4_fuse = Lateral(_after(4, fast), frozen)
         dilation = res5_dilation(res5_stride)
         before = (_after(4, width), _after(4, fast))
-        self.s5 = _stage(5, width, before, res5_stride, dilation, frozen)
+        self.s5 = _stage(5, count[5], width, before, res5_stride, dilation, frozen)
+        self.channels = sum(_after(5, stem) for stem in (width, fast))
         self.head = None
         if classes is not None:
             out = _after(5, width) + _after(5, fast)
             window = WINDOW * dilation  # as many pixels at either stride
-            self.head = Head(out, classes, window=window, dropout=dropout, test="sigmoid")
+            self.head = Head(out, classes, window=window, dropout=dropout, test=test)
         initialise(self)
 
     def forward(self, video: Tensor) -> Maps:
@@ -124,7 +139,13 @@ def _after(stage: int, width: int) -> int:
 
 
 def _stage(
-    number: int, width: int, before: tuple[int, int], stride: int, dilation: int, frozen: bool
+    number: int,
+    count: int,
+    width: int,
+    before: tuple[int, int],
+    stride: int,
+    dilation: int,
+    frozen: bool,
 ) -> nn.Module:
     slow, fast = before
     fused = FUSION_RATIO * fast
@@ -134,7 +155,7 @@ def _stage(
             bottlenecks(
                 channels,
                 INNER[number] * stem,
-                time_kernels=BLOCKS[number] * (kernel,),
+                time_kernels=some(BLOCKS[number] * (kernel,), count),
                 stride=stride,
                 dilation=dilation,
                 frozen=frozen,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Score a run from its predictions and print the scores by fold and class."""
+    """Score a run from its predictions and print them, by fold and class too."""
     parser = argparse.ArgumentParser(prog="glidn evaluate", description=main.__doc__)
     parser.add_argument("run", type=Path, help="a run folder")
     path = parser.parse_args(arguments).run
@@ -13,9 +13,8 @@ def main(arguments: list[str]) -> int:
     from glidn import evaluation, runs
 
     for view, scores in evaluation.evaluate(runs.read(path)).items():
-        print(f"{path} ({view}), {scores.videos} videos")
-        print(f"  mean of folds  {100 * scores.mean:5.1f} ± {100 * scores.std:.1f}")
-        print(f"  pooled         {100 * scores.pooled:5.1f}")
-        for name, value in {**scores.per_fold, **scores.per_class}.items():
-            print(f"    {name:24} {100 * value:5.1f}")
+        print(f"{path} ({view}): {scores.sentence}")
+        folds = scores.per_fold if isinstance(scores, evaluation.Scores) else {}
+        for name, value in {**folds, **scores.per_class}.items():
+            print(f"    {name:40} {100 * value:5.1f}")
     return 0

@@ -10,7 +10,7 @@ Report = Callable[[str, int, int], None]
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Report]:
+def progress_bar(show: bool = True) -> Iterator[Report]:
     """Give a function (description, done, total) that draws a bar per description."""
     console = Console(stderr=True)
     columns = (
@@ -19,7 +19,7 @@ def progress_bar() -> Iterator[Report]:
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bars:
         tasks: dict[str, int] = {}
 
         def report(description: str, done: int, total: int) -> None:

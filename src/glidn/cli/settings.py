@@ -7,10 +7,20 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from glidn.config import DistillConfig, RunConfig, as_dict, check, from_dict
+from glidn.config import (
+    BackboneConfig,
+    ClipsConfig,
+    DistillConfig,
+    RunConfig,
+    as_dict,
+    check,
+    from_dict,
+)
 from glidn.errors import SettingError
 
-GROUPS = ("data", "nodes", "view", "train", "distill")
+# Groups of settings; those with a kind may be absent from a recipe.
+GROUPS = ("data", "nodes", "backbone", "clips", "view", "train", "distill")
+OPTIONAL = {"backbone": BackboneConfig, "clips": ClipsConfig, "distill": DistillConfig}
 
 
 def add_settings(parser: ArgumentParser, defaults: RunConfig) -> None:
@@ -18,7 +28,7 @@ def add_settings(parser: ArgumentParser, defaults: RunConfig) -> None:
     parser.add_argument("--config", action="config", help="a YAML file with settings")
     for name in GROUPS:
         value = getattr(defaults, name)
-        kind = DistillConfig if name == "distill" else type(value)
+        kind = OPTIONAL.get(name, type(value))
         parser.add_argument(f"--{name}", type=kind if value is not None else kind | None)
     parser.add_argument("--folds", type=tuple[str, ...], help="subjects to leave out; all: []")
     parser.set_defaults(as_dict(defaults))
@@ -60,7 +70,7 @@ def _check_name(name: str) -> None:
             hint = f"; nearest: {close[0]}" if close else ""
             raise SettingError(f"no setting '{name}'; {where}: {', '.join(names)}{hint}.")
         done.append(part)
-        found = DistillConfig if part == "distill" else getattr(kind, part, None)
+        found = OPTIONAL.get(part, getattr(kind, part, None))
         default = next(field for field in fields(kind) if field.name == part).default_factory
         kind = found if is_dataclass(found) else default
         if not is_dataclass(kind):

@@ -1,5 +1,6 @@
 """glidn train RECIPE [--out RUN] [--data.root DIR] [any setting]"""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,27 +32,44 @@ def main(arguments: list[str]) -> int:
 
 def _train(path: Path, config: RunConfig) -> int:
     # Imported here because torch takes seconds: a wrong setting is told at once.
-    from glidn import datasets, evaluation, experiment, protocol, runs
+    from glidn import datasets, evaluation, experiment, processes, protocol, runs
+    from glidn.material import prepare
 
     dataset = datasets.load(config.data.root, config.data.kind)
-    say_left_out(dataset)
+    if processes.is_first():
+        say_left_out(dataset)
     folds = protocol.folds(dataset, config.folds)
     for fold in folds:
         experiment.check_teacher(config, dataset.classes, fold)
-    with progress_bar() as report:
-        material = experiment.load(dataset, config, report)
-        run = runs.create(path, config, dataset, folds)
+        experiment.check_backbone(config, fold)
+    with progress_bar(show=processes.is_first()) as report:
+        material = prepare(dataset, config, report)
+        if processes.is_first():
+            runs.create(path, config, dataset, folds)
+        processes.wait()
+        run = runs.read(path)
         for fold in folds:
-            experiment.train_fold(run, fold.name, material, partial(report, f"fold {fold.name}"))
+            training, testing = (
+                partial(report, f"{what}fold {fold.name}") for what in ("", "testing ")
+            )
+            experiment.train_fold(run, fold.name, material, training, testing)
+    if not processes.is_first():
+        return 0
     scores = evaluation.evaluate(run)
     for view, found in scores.items():
-        print(
-            f"{path} ({view}): accuracy {100 * found.mean:.1f} ± {100 * found.std:.1f} "
-            f"(mean and standard deviation over folds: {len(found.per_fold)}), "
-            f"{100 * found.pooled:.1f} pooled over {found.videos} videos."
-        )
+        print(f"{path} ({view}): {found.sentence}.")
+    for note in material.notes():
+        print(f"note: {note}")
     print(f"look at it: glidn report {path}")
-    return 0
+    return _say_unread([runs.read_unread(run, fold.name) for fold in folds])
+
+
+def _say_unread(folds: Sequence[Mapping[str, str]]) -> int:
+    """The test videos that could not be read, at the end; the exit code."""
+    unread = {video: reason for fold in folds for video, reason in fold.items()}
+    for video, reason in unread.items():
+        print(f"glidn: test video {video} could not be read and ranks last: {reason}")
+    return 1 if unread else 0
 
 
 def say_left_out(dataset: Dataset) -> None:

@@ -37,6 +37,22 @@ class VideoAt24:
 
     def read(self, frames: np.ndarray) -> np.ndarray:
         """(n,) frame numbers -> (n, height, width, 3) uint8, RGB, upright."""
+        return self.file.read(self.own(frames))
+
+    def each(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """(n,) rising frame numbers -> (height, width, 3) uint8, RGB, one after the other."""
+        # A slow camera's frame stands for several of ours, and is decoded once.
+        own, times = np.unique(self.own(frames), return_counts=True)
+        for image, shown in zip(self.file.each(own), times.tolist(), strict=True):
+            for _ in range(shown):
+                yield image
+
+    def own(self, frames: np.ndarray) -> np.ndarray:
+        """(n,) frame numbers -> (n,) numbers of the file's own frames that they show.
+
+        Raises:
+            DataError: there is no such frame, or the file is of another video.
+        """
         for frame in frames[(frames < 0) | (frames >= self.frames)]:
             raise DataError(
                 f"{self.source} has no frame {frame}: it has {self.frames}, counted from 0."
@@ -50,7 +66,7 @@ class VideoAt24:
             )
         # A microsecond, so that rounding cannot decide about frames on the very border.
         until = (frames + 0.5) / FPS - 1e-6
-        return self.file.read(np.searchsorted(times, until) - 1)
+        return np.searchsorted(times, until) - 1
 
     def files(self, frames: np.ndarray) -> list[Path]:
         """The video file, whatever the frames."""
@@ -73,13 +89,20 @@ class FrameDump:
 
     def read(self, frames: np.ndarray) -> np.ndarray:
         """(n,) frame numbers -> (n, height, width, 3) uint8, RGB."""
+        return self._images().read(frames)
+
+    def each(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """(n,) rising frame numbers -> (height, width, 3) uint8, RGB, one after the other."""
+        return self._images().each(frames)
+
+    def _images(self) -> FrameFolder:
         too_late = self.image(self.frames + round(SLACK * FPS))
         if too_late.exists():
             raise DataError(
                 f"{self.source} holds {too_late.name}, and its row gives {self.frames / FPS:.2f} "
                 f"s, which are {self.frames} frames; one of them is of another video."
             )
-        return FrameFolder([self.image(number) for number in range(self.frames)]).read(frames)
+        return FrameFolder([self.image(number) for number in range(self.frames)])
 
     def files(self, frames: np.ndarray) -> list[Path]:
         """The images that these frames are read from."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from glidn.config import RunConfig
 from glidn.errors import SettingError, nearest
-from glidn.recipes import cad120, demo
+from glidn.recipes import cad120, charades, demo
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cad120.baseline": cad120.baseline,
@@ -15,6 +15,17 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cad120.global_student": cad120.global_student,
     "cad120.mutual": cad120.mutual,
     "cad120.tracks": cad120.tracks,
+    "charades.i3d": charades.i3d,
+    "charades.i3d_baseline": charades.i3d_baseline,
+    "charades.i3d_local": charades.i3d_local,
+    "charades.i3d_global": charades.i3d_global,
+    "charades.i3d_student": charades.i3d_student,
+    "charades.slowfast": charades.slowfast,
+    "charades.slowfast_local": charades.slowfast_local,
+    "charades.slowfast_global": charades.slowfast_global,
+    "charades.slowfast_student": charades.slowfast_student,
+    "charades.small_i3d": charades.small_i3d,
+    "charades.small_slowfast": charades.small_slowfast,
     "demo": demo.base,
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 from glidn import datasets, experiment, features
 from glidn.batch import collate
 from glidn.errors import DataError
-from glidn.experiment import Material
+from glidn.material import Material
 from glidn.report.graph import rollout
 from glidn.report.sources import Arm
 from glidn.runs import Run

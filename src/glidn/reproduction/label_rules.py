@@ -22,6 +22,7 @@ from glidn.config import Context, NodesConfig, TrainConfig, ViewConfig
 from glidn.datasets.synthetic import label_rules
 from glidn.files import write_text
 from glidn.model import build
+from glidn.sources import InMemory
 from glidn.training import fit, seeded
 
 STEPS = 12
@@ -85,7 +86,7 @@ def learn(rule: label_rules.Rule, name: str, seed: int = 0) -> Learnt:
         threads=1,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        fit({context: network}, train, settings, None, None, Path(folder))
+        fit({context: network}, InMemory(train), settings, None, None, Path(folder))
     correct = evaluation.predict(network, test, batch=500).correct
     return Learnt(rule, TITLES[rule], name, round(float(correct.mean()), 3))
 

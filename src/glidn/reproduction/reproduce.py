@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from glidn import evaluation, experiment, protocol, runs
+from glidn import evaluation, protocol, runs
 from glidn.config import RunConfig
 from glidn.errors import SettingError
 from glidn.evaluation import Predictions
 from glidn.files import write_text
+from glidn.material import prepare
 from glidn.metrics import confusion
 from glidn.protocol import Fold
 from glidn.report.confusion import svg
@@ -84,7 +85,7 @@ def reproduce(
     base = replace(what.base, train=replace(what.base.train, threads=1))
     if "crop" in base.nodes.kinds:
         # Fill the cache once, here; the workers would each compute every feature.
-        experiment.load(dataset, base, progress)
+        prepare(dataset, base, progress)
     jobs = []
     for seed in range(what.seeds):
         folder = what.folder(seed)

@@ -101,11 +101,11 @@ def _prepare(dataset: Dataset, config: RunConfig) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
-    from glidn import experiment
+    from glidn.material import prepare
 
     torch.set_num_threads(1)
     try:
-        _material.append(experiment.load(dataset, config, None))
+        _material.append(prepare(dataset, config, None))
     except GlidnError as error:
         _material.append(error)
 

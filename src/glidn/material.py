@@ -1,0 +1,156 @@
+"""A dataset, made ready for networks: samples in memory, or videos to cut clips from.
+
+Both give training batches and test a trained network; nothing else knows the difference.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from glidn import evaluation, features, many_labels, multiview, processes, runs
+from glidn.average_precision import labels_shown
+from glidn.batch import Sample
+from glidn.clips import is_short
+from glidn.config import RunConfig
+from glidn.model import AnyNetwork
+from glidn.protocol import Fold
+from glidn.regions import step_frames
+from glidn.runs import Run
+from glidn.sources import Clips, Cutter, InMemory, Source
+from glidn.types import Dataset, Video
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A dataset's samples by video name; shared by all runs over the same data and nodes."""
+
+    samples: Mapping[str, Sample]
+
+    def of(self, videos: Sequence[str]) -> list[Sample]:
+        return [self.samples[video] for video in videos]
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Features per node of the kinds that arrive as features."""
+        first = next(iter(self.samples.values())).variants[0]
+        return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
+
+    def source(self, videos: Sequence[str], seed: int) -> Source:
+        """The training videos of a fold."""
+        return InMemory(self.of(videos))
+
+    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
+        """Standardise a fresh network's inputs by its training videos."""
+        network.measure(self.of(videos))
+
+    def test(
+        self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
+    ) -> None:
+        """Write what a trained network says of the test videos, <view>.csv."""
+        if processes.is_first():
+            samples, path = self.of(fold.test), run.fold(fold.name) / f"{view}.csv"
+            if run.task == "single":
+                evaluation.write(path, evaluation.predict(network, samples), run.classes)
+            else:
+                said = many_labels.ManyPredictions(
+                    videos=fold.test,
+                    subjects=tuple(sample.subject for sample in samples),
+                    truth=np.array([np.asarray(sample.label) > 0 for sample in samples]),
+                    scores=evaluation.logits(network, samples).sigmoid().numpy(),
+                )
+                many_labels.write(path, said, run.classes)
+        processes.wait()
+
+    def notes(self) -> list[str]:
+        """What a user should know of the data; sentences."""
+        return []
+
+
+@dataclass(frozen=True)
+class Films:
+    """A dataset's videos, from which clips are cut when they are wanted."""
+
+    videos: Mapping[str, Video]
+    cutter: Cutter
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Nothing arrives as features."""
+        return {}
+
+    def source(self, videos: Sequence[str], seed: int) -> Source:
+        """The training videos of a fold."""
+        return Clips([self.videos[video] for video in videos], self.cutter, seed)
+
+    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
+        """Pixels need no measuring."""
+
+    def test(
+        self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
+    ) -> None:
+        """Write what a trained network says of the test videos, over all their views."""
+        videos = [self.videos[video] for video in fold.test]
+        notes = run.fold(fold.name) / f"{view}.test"
+        said = multiview.test(network, videos, self.cutter, notes, progress)
+        if processes.is_first():
+            classes = len(run.classes)
+            scores = torch.stack(
+                [s if len(s) else torch.zeros(classes) for s in said.scores.values()]
+            ).numpy()
+            subjects = tuple(video.subject for video in videos)
+            path = run.fold(fold.name) / f"{view}.csv"
+            runs.write_unread(run, fold.name, said.unread)
+            if self.cutter.many:
+                truth = labels_shown(videos, run.classes)
+                many = many_labels.ManyPredictions(fold.test, subjects, truth, scores)
+                many_labels.write(path, many, run.classes)
+            else:
+                truth = np.array([run.classes.index(video.label) for video in videos])
+                with np.errstate(divide="ignore"):
+                    single = evaluation.Predictions(fold.test, subjects, truth, np.log(scores))
+                evaluation.write(path, single, run.classes)
+            shutil.rmtree(notes, ignore_errors=True)
+        processes.wait()
+
+    def notes(self) -> list[str]:
+        """Videos that are shorter than a clip, and videos without boxes."""
+        config = self.cutter.config
+        short = [name for name, video in self.videos.items() if is_short(video, config)]
+        bare = [name for name, video in self.videos.items() if not video.tracks]
+        found = []
+        if short:
+            what = "shorter than a clip; their last frame stays to its end"
+            found.append(f"{_named(short)}: {what}.")
+        if bare:
+            found.append(f"{_named(bare)}: without boxes; only their scene is seen.")
+        return found
+
+
+def _named(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{len(names):,} of the videos ({', '.join(names[:most])}{more})"
+
+
+AnyMaterial = Material | Films
+
+
+def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> AnyMaterial:
+    """Every video of the dataset, ready for networks of these settings.
+
+    Raises:
+        DataError: a video has no pixels, or no box where nodes need one.
+    """
+    if config.backbone is not None and config.clips is not None:
+        steps = np.arange(config.clips.frames)
+        if config.clips.box_frames == "step":
+            steps = step_frames(config.backbone.name, config.clips.frames).numpy()
+        many = dataset.task == "multi"
+        cutter = Cutter(dataset.classes, many, config.clips, steps)
+        return Films({video.name: video for video in dataset.videos}, cutter)
+    samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
+    return Material({sample.video: sample for sample in samples})

@@ -1,0 +1,57 @@
+"""One process or several, as torchrun starts them: who is who, and how they work together."""
+
+import functools
+import os
+
+import torch
+from lightning.fabric import Fabric
+
+from glidn.config import TrainConfig
+
+
+def count() -> int:
+    """Processes that train together, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def number() -> int:
+    """Which of them this one is, from 0."""
+    return int(os.environ.get("RANK", 0))
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks for all."""
+    return number() == 0
+
+
+def wait() -> None:
+    """Go on when every process has come here; files that one has written are then there for all."""
+    if count() > 1:
+        _join()
+        torch.distributed.barrier()
+
+
+def fabric(train: TrainConfig) -> Fabric:
+    """The engine: one device, or data-parallel processes under torchrun on one machine or many."""
+    if count() == 1:
+        return Fabric(accelerator="auto", devices=1, precision=train.precision)
+    _join()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    made = Fabric(
+        accelerator="auto",
+        devices=here,
+        num_nodes=count() // here,
+        strategy="ddp",
+        precision=train.precision,
+    )
+    made.launch()
+    return made
+
+
+@functools.cache
+def _join() -> None:
+    """Once per process."""
+    gpu = torch.cuda.is_available()
+    if gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    torch.distributed.init_process_group("nccl" if gpu else "gloo")
