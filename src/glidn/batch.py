@@ -35,9 +35,11 @@ class Sample:
     clip: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
     """B videos, padded to the N of the fullest.
+
+    Not frozen, because Lightning fills a copy of it when it trains in bfloat16.
 
     Attributes:
         videos: their names, for logs and predictions.

@@ -203,10 +203,10 @@ class TrainConfig:
         epochs: Passes over the training videos; the last one is tested. 0 tests the weights
             that were loaded.
         batch: Videos per step, over all processes.
+        lr: Initial, or with a cosine highest, learning rate.
         accumulate: Parts in which each process computes its share of a step, to save memory.
         optimizer: adam (AdamW), or sgd with Nesterov momentum.
         momentum: Of sgd.
-        lr: Initial, or with a cosine highest, learning rate.
         schedule: step multiplies the rate by `decay` each `decay_every` epochs; cosine lets it
             rise over the first tenth of the epochs and fall to zero.
         decay_every: See schedule.
@@ -221,10 +221,10 @@ class TrainConfig:
 
     epochs: int = 100
     batch: int = 8
+    lr: float = 2e-5
     accumulate: int = 1
     optimizer: Literal["adam", "sgd"] = "adam"
     momentum: float = 0.9
-    lr: float = 2e-5
     schedule: Literal["step", "cosine"] = "step"
     decay_every: int = 50
     decay: float = 0.1

@@ -9,8 +9,9 @@ from glidn.errors import GlidnError, nearest
 # command: (what it does, shown by glidn --help)
 COMMANDS = {
     "demo": "generate videos, train every variant on them, write a report",
-    "generate": "write generated videos in the official CAD-120 layout",
+    "generate": "write generated videos in the official layout of CAD-120 or Charades",
     "check": "the data doctor: what is wrong with a dataset, and the mend",
+    "boxes": "find boxes in a dataset's videos, or take over Action Genome's",
     "train": "train a recipe: a view alone, a student, or two peers",
     "evaluate": "score a run under its dataset's protocol",
     "reproduce": "the paper's tables, ours beside the paper's",

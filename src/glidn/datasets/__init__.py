@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glidn.datasets import cad120, charades, table
-from glidn.datasets.problems import Reader, raise_first
+from glidn.datasets.problems import Reader, Report, raise_first
 from glidn.errors import DataError, nearest
 from glidn.types import Dataset
 
@@ -24,6 +24,23 @@ def load(root: Path, kind: str = "auto") -> Dataset:
         DataError: it is not a dataset, or the first thing in it that must be mended.
     """
     return READERS[recognise(root, kind)].read(root, raise_first)
+
+
+def load_videos(root: Path, kind: str, report: Report) -> Dataset:
+    """The videos of a dataset that has neither boxes nor labels yet, or as if it had none.
+
+    Args:
+        kind: as for `load`.
+        report: told everything that is wrong; what can be read is returned.
+
+    Raises:
+        DataError: it is not a dataset, or of a kind that brings its own boxes.
+    """
+    kind = recognise(root, kind)
+    read = READERS[kind].videos
+    if read is None:
+        raise DataError(f"{root} is {kind}, whose annotations bring their own boxes.")
+    return read(root, report)
 
 
 def recognise(root: Path, kind: str = "auto") -> str:

@@ -2,7 +2,7 @@
 
     Charades_v1_train.csv    id,subject,scene,...,actions,length       7,985 videos
     Charades_v1_test.csv     the same                                  1,863 videos
-    Charades_v1_classes.txt  c000 Holding some clothes                 157 lines
+    Charades_v1_classes.txt  c000 Holding some clothes                 157 lines (or any number)
     Charades_v1_480/<id>.mp4, or Charades_v1/<id>.mp4,                 or none of them
         or Charades_v1_rgb/<id>/<id>-000001.jpg
     boxes.csv                in our format, table_boxes.py; optional
@@ -23,7 +23,7 @@ hold, counted in both of them, and what follows from it:
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,6 @@ FOLDER = "Charades"
 CLASSES_FILE = "Charades_v1_classes.txt"
 FILES = {"train": "Charades_v1_train.csv", "test": "Charades_v1_test.csv"}
 COLUMNS = ("id", "subject", "actions", "length")
-CLASSES = 157
 ACTION = re.compile(r"(c\d+)\s+(-?\d+(?:\.\d*)?)\s+(-?\d+(?:\.\d*)?)")
 # (video, action) as they stand in the official training file, from the end to the beginning.
 BACKWARD = {
@@ -75,33 +74,55 @@ class _Row:
 def read_charades(root: Path, report: Report) -> Dataset:
     """Read a copy of Charades; what cannot be read is reported and passed over."""
     classes = _read_classes(root, report)
+    videos, places = _read_splits(root, classes, report)
+    tracks = {}
+    if any((root / name).exists() for name in BOXES_FILES):
+        if pixel_folder(root) is None:
+            report(_boxes_alone(root))
+        sized = {name: video for name, video in videos.items() if video.width}
+        tracks = read_tracks(root, sized, places, PERSON, report, " or ".join(FILES.values()))
+    with_tracks = (
+        dataclasses.replace(video, tracks=tracks.get(name, ())) for name, video in videos.items()
+    )
+    return _dataset(root, classes, with_tracks)
+
+
+def read_videos(root: Path, report: Report) -> Dataset:
+    """The videos alone, without boxes and actions."""
+    videos, _ = _read_splits(root, {}, report)
+    return _dataset(root, {}, videos.values())
+
+
+def _read_splits(
+    root: Path, classes: Mapping[str, str], report: Report
+) -> tuple[dict[str, Video], dict[str, tuple[str, int]]]:
+    """(the videos of both csv files, where every one of them was listed), by name."""
     pixels = pixel_folder(root)
     places: dict[str, tuple[str, int]] = {}
     videos: dict[str, Video] = {}
+    unknown: list[tuple[_Row, str]] = []
     for split, file in FILES.items():
-        columns = read_columns(_annotation(root, file), COLUMNS, (), report)
+        path = _annotation(root, file)
+        name = path.relative_to(root).as_posix()
+        columns = read_columns(path, COLUMNS, (), report, numeric=("length",), file=name)
         if columns is None:
             continue
         if not len(columns):
             report(Problem(columns.file, None, "there is no video in it", "Copy it again"))
-        for video in _read_videos(columns, split, classes, pixels, places, report):
+        for video in _read_videos(columns, split, classes, pixels, places, unknown, report):
             videos[video.name] = video
-    tracks = {}
-    if any((root / name).exists() for name in BOXES_FILES):
-        if pixels is None:
-            report(_boxes_alone(root))
-        sized = {name: video for name, video in videos.items() if video.width}
-        tracks = read_tracks(root, sized, places, PERSON, report)
+    _check_unknown(unknown, classes, report)
+    return videos, places
+
+
+def _dataset(root: Path, classes: Mapping[str, str], videos: Iterable[Video]) -> Dataset:
     return Dataset(
         name="Charades",
         root=root,
         task="multi",
         classes=tuple(classes.values()),
         protocol="split",
-        videos=tuple(
-            dataclasses.replace(video, tracks=tracks.get(name, ()))
-            for name, video in videos.items()
-        ),
+        videos=tuple(videos),
         person=PERSON,
         licence="for non-commercial research (Allen Institute for AI)",
     )
@@ -126,12 +147,11 @@ def _read_classes(root: Path, report: Report) -> dict[str, str]:
             continue
         if code != expected or not words.strip():
             what = f"{name.strip()!r} is not {expected} and what it means"
-            report(Problem(CLASSES_FILE, line, what, "Copy the official file again"))
+            report(Problem(CLASSES_FILE, line, what, "Copy the file again"))
             return {}
         classes[code] = name.strip()
-    if len(classes) != CLASSES:
-        what = f"there are {len(classes)} classes; Charades has {CLASSES}"
-        report(Problem(CLASSES_FILE, None, what, "Copy the official file again"))
+    if not classes:
+        report(Problem(CLASSES_FILE, None, "there is no class in it", "Copy the file again"))
     return classes
 
 
@@ -141,13 +161,19 @@ def _read_videos(
     classes: Mapping[str, str],
     folder: Path | None,
     places: dict[str, tuple[str, int]],
+    unknown: list[tuple[_Row, str]],
     report: Report,
 ) -> list[Video]:
-    """The videos of one csv file; `places` collects where each was listed."""
+    """The videos of one csv file.
+
+    Args:
+        places: collects where each was listed.
+        unknown: collects the actions of no class.
+    """
     found = []
     lengths = columns.numbers("length", report).tolist()
     cells = zip(
-        *(columns.lines, columns.words("id"), columns.words("subject")),
+        *(columns.lines.tolist(), columns.words("id"), columns.words("subject")),
         *(columns.words("actions"), lengths),
         strict=True,
     )
@@ -167,7 +193,7 @@ def _read_videos(
             report(row.problem(f"length is {length:g}", "Give the video's length in seconds"))
         if not frames:
             continue
-        segments = _read_actions(row, classes, report)
+        segments = _read_actions(row, classes, unknown, report)
         pixels, size = _find(folder, row, frames, report)
         if folder is not None and pixels is None:
             continue
@@ -190,7 +216,9 @@ def _read_videos(
     return found
 
 
-def _read_actions(row: _Row, classes: Mapping[str, str], report: Report) -> tuple[Segment, ...]:
+def _read_actions(
+    row: _Row, classes: Mapping[str, str], unknown: list[tuple[_Row, str]], report: Report
+) -> tuple[Segment, ...]:
     """ "c092 11.90 21.20;c147 0.00 12.60" -> segments by start, cut to the video."""
     segments = []
     for action in filter(None, map(str.strip, row.actions.split(";"))):
@@ -201,9 +229,7 @@ def _read_actions(row: _Row, classes: Mapping[str, str], report: Report) -> tupl
             continue
         code, start, end = match[1], float(match[2]), float(match[3])
         if code not in classes:
-            if len(classes) == CLASSES:  # else the file of the classes is to blame, and named
-                what = f"the action {action!r} is of no class of {CLASSES_FILE}"
-                report(row.problem(what, f"The classes are c000 to c{CLASSES - 1}"))
+            unknown.append((row, action))
             continue
         if end < start and (row.name, action) in BACKWARD:
             start = end
@@ -213,6 +239,19 @@ def _read_actions(row: _Row, classes: Mapping[str, str], report: Report) -> tupl
             continue
         segments.append(Segment(classes[code], min(start, row.length), min(end, row.length)))
     return tuple(sorted(segments, key=lambda segment: (segment.start, segment.end)))
+
+
+def _check_unknown(
+    unknown: list[tuple[_Row, str]], classes: Mapping[str, str], report: Report
+) -> None:
+    """One problem for all actions of no class: a cut file of classes makes thousands of them."""
+    if not unknown or not classes:  # without any class, that file has been reported
+        return
+    row, action = unknown[0]
+    what = f"the action {action!r} is of no class of {CLASSES_FILE}, which ends at {[*classes][-1]}"
+    if len(unknown) > 1:
+        what += f"; {len(unknown) - 1:,} more actions are of none"
+    report(row.problem(what, "Correct the action, or copy the whole file of the classes again"))
 
 
 def _wrong_times(start: float, end: float, length: float) -> tuple[str, str] | None:
@@ -249,5 +288,7 @@ def _boxes_alone(root: Path) -> Problem:
 
 
 READER = Reader(
-    marks=(*FILES.values(), *(f"{FOLDER}/{file}" for file in FILES.values())), read=read_charades
+    marks=(*FILES.values(), *(f"{FOLDER}/{file}" for file in FILES.values())),
+    read=read_charades,
+    videos=read_videos,
 )

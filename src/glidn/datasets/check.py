@@ -22,6 +22,8 @@ USUAL_FPS = (5, 120)
 # A track whose centre moves further than this part of the frame's diagonal between two
 # neighbouring frames is more likely two objects than one fast one.
 JUMP = 0.25
+# So many boxes that end in the upper left of their frames are for frames of another size.
+MANY, WITHIN = 30, 0.8
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,14 @@ def _notes(dataset: Dataset) -> list[str]:
         for track in video.tracks
         if (frame := _jump(track, video)) is not None
     ]
+    reach = [_reach(video) for video in dataset.videos if video.tracks]
+    if sum(len(track.frames) for video in dataset.videos for track in video.tracks) >= MANY:
+        far = max(reach)
+        if far < WITHIN:
+            notes.append(
+                f"no box ends beyond {far:.0%} of its frame's width and height; are they for a "
+                "smaller copy of the videos?"
+            )
     if jumps:
         notes.append(f"{_named(jumps)}: the box jumps; is it the same object?")
     return notes
@@ -162,6 +172,12 @@ def _jump(track: Track, video: Video) -> int | None:
     neighbours = np.diff(track.frames) == 1
     far = neighbours & (moved > JUMP * np.hypot(video.width, video.height))
     return int(track.frames[np.argmax(far)]) if far.any() else None
+
+
+def _reach(video: Video) -> float:
+    """The part of its frame's width or height that the boxes of a video reach; the larger."""
+    ends = np.max([track.xyxy[:, 2:].max(axis=0) for track in video.tracks], axis=0)
+    return float((ends / (video.width, video.height)).max())
 
 
 def _named(names: set[str] | list[str], most: int = 3) -> str:

@@ -52,10 +52,13 @@ class Reader:
     Attributes:
         marks: names (glob patterns) in a dataset's root, any of which tells this kind.
         read: (root, report) -> everything that could be read.
+        videos: likewise, but neither boxes nor labels: for finding boxes. None where the boxes
+            are part of the annotations.
     """
 
     marks: tuple[str, ...]
     read: Callable[[Path, Report], Dataset]
+    videos: Callable[[Path, Report], Dataset] | None = None
 
     def recognises(self, root: Path) -> bool:
         return any(True for mark in self.marks for _ in root.glob(mark))
@@ -73,27 +76,25 @@ def numbers(
     try:
         found = np.array(list(map(float, values)), np.float64)
     except ValueError:
-        found = np.array([_float(value) for value in values], np.float64)
+        found = np.array([as_float(value) for value in values], np.float64)
     wrong = ~np.isfinite(found)
     if whole:
         wrong |= found != np.floor(found)
-    kind = "a whole number" if whole else "a number"
     for row in np.flatnonzero(wrong).tolist():
-        report(
-            Problem(
-                file,
-                lines[row],
-                f"{name} is {str(values[row]).strip()!r}, which is not {kind}",
-                f"Write {kind} in every row, with a point for decimals",
-            )
-        )
+        report(not_a_number(file, lines[row], name, str(values[row]).strip(), whole))
     found[wrong] = np.nan
     return found
 
 
+def not_a_number(file: str, line: int, name: str, text: str, whole: bool) -> Problem:
+    kind = "a whole number" if whole else "a number"
+    what = f"{name} is {text!r}, which is not {kind}"
+    return Problem(file, line, what, f"Write {kind} in every row, with a point for decimals")
+
+
 def check_boxes(
     file: str,
-    lines: Sequence[int],
+    lines: Sequence[int] | np.ndarray,
     xyxy: np.ndarray,
     width: int | np.ndarray,
     height: int | np.ndarray,
@@ -123,12 +124,18 @@ def check_boxes(
             )
         else:
             what = f"the box {box} lies entirely outside the frame of {width[row]}x{height[row]}"
-            mend = "Give boxes in pixels of the frame, or correct the frame's width and height"
-        report(Problem(file, lines[row], what, mend))
+            mend = (
+                "Give boxes in pixels of this frame (these may be for a larger copy of the "
+                "video), or correct the frame's width and height"
+            )
+        report(Problem(file, int(lines[row]), what, mend))
     return known & ~flat & ~outside
 
 
-def _float(text: str) -> float:
+def as_float(text: str) -> float:
+    """NaN for what is no number."""
+    if not text:
+        return float("nan")
     try:
         return float(text)
     except ValueError:

@@ -22,11 +22,12 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from glidn.datasets.charades_pixels import VideoAt24
 from glidn.datasets.columns import read_columns
 from glidn.datasets.manifest import Manifest, read_manifest, write_manifest
 from glidn.datasets.problems import Problem, Reader, Report
 from glidn.datasets.table_boxes import BOXES_FILES, read_tracks, write_boxes
-from glidn.errors import nearest
+from glidn.errors import DataError, nearest
 from glidn.files import write_text
 from glidn.types import Dataset, Pixels, Segment, Video
 from glidn.video import FrameFolder, VideoFile, frame_paths
@@ -92,8 +93,29 @@ def read_table(root: Path, report: Report) -> Dataset:
     )
 
 
+def read_videos(root: Path, report: Report) -> Dataset:
+    """The videos alone, without boxes and labels."""
+    rows = _read_videos(root, report)
+    manifest = read_manifest(root, report)
+    return Dataset(
+        name=manifest.name or root.resolve().name,
+        root=root,
+        task="multi",
+        classes=(),
+        protocol="split",
+        videos=tuple(row.video for row in rows.values() if row.video),
+        person=manifest.person,
+    )
+
+
 def write_table(dataset: Dataset, root: Path) -> None:
-    """Write a dataset as a dataset folder; its pixels stay where they are, named by `file`."""
+    """Write a dataset as a dataset folder; its pixels stay where they are, named by `file`.
+
+    Raises:
+        DataError: a file's own frames are not the dataset's, so that it would be read wrongly.
+    """
+    for video in dataset.videos:
+        _check_frames(video)
     videos, labels = [], []
     for video in dataset.videos:
         file = os.path.relpath(video.pixels.source, root) if video.pixels else ""
@@ -114,6 +136,21 @@ def write_table(dataset: Dataset, root: Path) -> None:
         (root / name).unlink(missing_ok=True)  # of an earlier writing: two would contradict
 
 
+def _check_frames(video: Video) -> None:
+    """A table counts the frames of the file itself; Charades, 24 a second whatever the file."""
+    if not isinstance(video.pixels, VideoAt24):
+        return
+    every = np.arange(video.frames)
+    if not np.array_equal(video.pixels.own(every), every):
+        file = video.pixels.file
+        raise DataError(
+            f"{file.source} has {file.frames} frames, {file.fps:.4g} a second, and the dataset "
+            f"counts {video.frames}, {video.fps:g} a second: a table of it would name other "
+            "pictures, so none was written; use the frame dump, or copy the videos at that rate "
+            f"(ffmpeg -i IN.mp4 -r {video.fps:g} OUT.mp4)."
+        )
+
+
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -123,7 +160,8 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _read_videos(root: Path, report: Report) -> dict[str, _Row]:
-    columns = read_columns(root / VIDEOS, VIDEO_COLUMNS, VIDEO_COLUMNS_OPTIONAL, report)
+    path, numeric = root / VIDEOS, VIDEO_COLUMNS[1:]
+    columns = read_columns(path, VIDEO_COLUMNS, VIDEO_COLUMNS_OPTIONAL, report, numeric=numeric)
     if columns is None:
         return {}
     frames, width, height = (
@@ -136,7 +174,7 @@ def _read_videos(root: Path, report: Report) -> dict[str, _Row]:
     )
     rows: dict[str, _Row] = {}
     for at, (name, file, subject, split, label) in enumerate(texts):
-        line = columns.lines[at]
+        line = columns.line(at)
         count, rate, size = frames[at], fps[at], (width[at], height[at])
         wrong = _wrong_video(name, rows, split, count, rate, size)
         for what, mend in wrong:
@@ -218,7 +256,8 @@ def _read_labels(root: Path, rows: dict[str, _Row], report: Report) -> list[_Tim
     """The rows of labels.csv that can be used; none where the file is absent."""
     if not (root / LABELS).exists():
         return []
-    columns = read_columns(root / LABELS, LABEL_COLUMNS, (), report)
+    path, numeric = root / LABELS, LABEL_COLUMNS[2:]
+    columns = read_columns(path, LABEL_COLUMNS, (), report, numeric=numeric)
     if columns is None:
         return []
     start, end = columns.numbers("start", report), columns.numbers("end", report)
@@ -226,7 +265,7 @@ def _read_labels(root: Path, rows: dict[str, _Row], report: Report) -> list[_Tim
     for at, (name, label) in enumerate(
         zip(columns.words("video"), columns.words("label"), strict=True)
     ):
-        line, row = columns.lines[at], rows.get(name)
+        line, row = columns.line(at), rows.get(name)
         wrong: tuple[str, str] | None = None
         if row is None:
             what = f"the video {name!r} is not in videos.csv{nearest(name, rows)}"
@@ -280,4 +319,4 @@ def _task_and_classes(
     return "single" if single else "multi", classes
 
 
-READER = Reader(marks=(VIDEOS,), read=read_table)
+READER = Reader(marks=(VIDEOS,), read=read_table, videos=read_videos)

@@ -1,12 +1,6 @@
-"""Write a whole generated dataset: which videos there are, and each of them, several at a time."""
+"""Generated videos in CAD-120's official layout: which there are, and how each is written."""
 
-import json
-import multiprocessing
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,12 +13,17 @@ from glidn.datasets.synthetic import grammar, label_rules
 from glidn.datasets.synthetic.performance import Performance
 from glidn.datasets.synthetic.raycast import visible_box
 from glidn.datasets.synthetic.scene import frames, set_stage
+from glidn.datasets.synthetic.workers import (
+    Progress,
+    check_settings,
+    check_workers,
+    write_each,
+)
 from glidn.datasets.synthetic.world import HAND, SUBJECTS, draw_room
-from glidn.errors import DataError, SettingError, nearest
+from glidn.errors import SettingError, nearest
 from glidn.files import replacing_folder, write_text
 
 RULES = ("activities", "relation", "identity", "order")
-SETTINGS_FILE = "synthetic.json"
 COMPRESSION = 1  # of the PNG files: fixed, so that equal frames are equal files
 
 
@@ -175,26 +174,11 @@ def write_labels(root: Path, config: SyntheticConfig) -> None:
         write_text(path, text)
 
 
-def check_settings(root: Path, config: SyntheticConfig) -> None:
-    """Note the settings in the folder, or compare with those noted there.
-
-    Raises:
-        DataError: the folder holds videos of other settings.
-    """
-    path, text = root / SETTINGS_FILE, json.dumps(asdict(config), indent=2) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise DataError(
-            f"{root} holds videos generated with other settings ({path.name}); "
-            "choose another folder, or delete this one."
-        )
-    write_text(path, text)
-
-
 def write_cad120(
     root: Path,
     config: SyntheticConfig,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Generate a dataset in CAD-120's official layout; go on where an earlier call stopped.
 
@@ -208,32 +192,8 @@ def write_cad120(
         DataError: the folder holds videos generated with other settings.
         SettingError: `frames` are too few for a script, or `workers` too few for anything.
     """
-    if workers is not None and workers < 1:
-        raise SettingError(f"workers is {workers}; it must be 1 or more.")
+    check_workers(workers)
     check_settings(root, config)
     # The labels first: a script that does not fit stops us before anything is rendered.
     write_labels(root, config)
-    videos = planned(config)
-    for done, _ in enumerate(each_written(root, config, videos, workers), start=1):
-        if progress is not None:
-            progress(done, len(videos))
-
-
-def each_written(
-    root: Path, config: SyntheticConfig, videos: list[Video], workers: int | None
-) -> Iterator[None]:
-    """Write the videos, yielding once for each that is done."""
-    write = partial(write_video, root, config)
-    workers = min(workers or os.cpu_count() or 1, len(videos))
-    if workers == 1:
-        yield from map(write, videos)
-        return
-    # Spawned, not forked: the parent may already run threads (torch's, for one).
-    with multiprocessing.get_context("spawn").Pool(workers, _end_tidily) as pool:
-        yield from pool.imap_unordered(write, videos)
-
-
-def _end_tidily() -> None:
-    """For a worker: leave Ctrl-C to the parent, and remove a half video when it ends us."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    write_each(partial(write_video, root, config), planned(config), workers, progress)

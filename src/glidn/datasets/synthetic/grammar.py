@@ -172,12 +172,16 @@ def cleaning_objects(director: Director, rng: Rng) -> None:
 
 def picking_objects(director: Director, rng: Rng) -> None:
     director.reach(0)
-    chest = director.subject.shoulders + vector(
-        director.subject.side * rng.uniform(0.02, 0.12), -0.30, rng.uniform(-0.16, -0.08)
-    )
-    director.carry(0, chest, lift=0.0)
+    director.carry(0, before_chest(director.subject, rng), lift=0.0)
     # It stays in the hand: the last step is a pause without setting it down.
     director.add("null", 2.5, director.state(), held=0)
+
+
+def before_chest(subject: Subject, rng: Rng) -> Array:
+    """(3,) where a thing is held to be looked at."""
+    return subject.shoulders + vector(
+        subject.side * rng.uniform(0.02, 0.12), -0.30, rng.uniform(-0.16, -0.08)
+    )
 
 
 def arranging_objects(director: Director, rng: Rng) -> None:
@@ -215,19 +219,24 @@ ACTIVITIES = {
 }
 
 
-def bystanders(cast: tuple[str, ...], rng: Rng) -> tuple[str, ...]:
+def bystanders(cast: tuple[str, ...], rng: Rng, in_all: int = OBJECTS_PER_VIDEO) -> tuple[str, ...]:
     """Objects that nobody touches: now and then a microwave, otherwise of any category."""
     others: list[str] = []
     if "microwave" not in cast and rng.random() < 0.5:
         others.append("microwave")
-    while len(cast) + len(others) < OBJECTS_PER_VIDEO:
+    while len(cast) + len(others) < in_all:
         name = PORTABLE[rng.integers(len(PORTABLE))]
         if (*cast, *others).count(name) < MOST_OF_A_KIND:
             others.append(name)
     return tuple(others)
 
 
-def lay_table(objects: tuple[str, ...], activity: Activity, rng: Rng) -> tuple[Array, Array]:
+def door_guard(microwave: Array) -> Array:
+    """(3,) a point that is kept free beside a microwave at (3,), for its size and its door."""
+    return microwave - vector(np.sign(microwave[0]) * 0.16, 0.12, 0)
+
+
+def lay_table(objects: tuple[str, ...], rng: Rng) -> tuple[Array, Array]:
     """Where the objects are at the beginning, (N, 3), and how they are turned, (N,)."""
     count = len(objects)
     turn = rng.uniform(-0.35, 0.35, count).astype(np.float32)
@@ -238,9 +247,7 @@ def lay_table(objects: tuple[str, ...], activity: Activity, rng: Rng) -> tuple[A
             # At one end of the table, its door towards the middle and the camera.
             place[who] = on_table(side * rng.uniform(0.40, 0.44), rng.uniform(0.02, 0.08))
             turn[who] = -side * rng.uniform(0.45, 0.65)
-            # Its size and the swing of its door are kept free by two more points.
-            guard = place[who] - vector(side * 0.16, 0.12, 0)
-            taken = np.stack([place[who], guard])
+            guard = door_guard(place[who])
         else:
             rows = [row for row in place if row[0] < 9]
             if "microwave" in objects:
@@ -259,7 +266,7 @@ def perform(activity: str, subject: Subject, frames: int, rng: Rng) -> Performan
     plan = ACTIVITIES[activity]
     cast = plan.cast(rng)
     objects = cast + bystanders(cast, rng)
-    place, turn = lay_table(objects, plan, rng)
+    place, turn = lay_table(objects, rng)
     if plan.stacked:
         height = TABLE_TOP
         for who in range(len(cast)):

@@ -260,9 +260,24 @@ def durations(weights: Array, frames: int, activity: str) -> NDArray[np.int64]:
 
 def play(director: Director, frames: int, activity: str, rng: np.random.Generator) -> Performance:
     """Play the director's script in `frames` frames, each step a little longer or shorter."""
+    return play_steps(director, draw_durations(director, frames, activity, rng))
+
+
+def draw_durations(
+    director: Director, frames: int, activity: str, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(steps,) how many frames each step of the script gets, `frames` in all.
+
+    Raises:
+        SettingError: there are more steps than frames.
+    """
+    weights = np.array([step.weight for step in director.steps])
+    return durations(weights * rng.lognormal(0, 0.15, len(weights)), frames, activity)
+
+
+def play_steps(director: Director, counts: NDArray[np.int64]) -> Performance:
+    """Play the director's script, step k in counts[k] frames."""
     steps = director.steps
-    weights = np.array([step.weight for step in steps]) * rng.lognormal(0, 0.15, len(steps))
-    counts = durations(weights, frames, activity)
     names = range(len(director.objects))
 
     place, tilt, opening, hand, pouring, spoon, intervals = [], [], [], [], [], [], []

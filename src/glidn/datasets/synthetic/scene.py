@@ -240,7 +240,10 @@ def split(stage: Stage) -> tuple[list[Solid], list[int], list[tuple[int, int]]]:
 
 
 def frames(stage: Stage) -> Iterator[Frame]:
-    """Draw the video. Shadows darken the bare table only, whatever stands on it."""
+    """Draw the video; while nothing moves, the same frame comes again.
+
+    Shadows darken the bare table only, whatever stands on it.
+    """
     show, camera, rays, light = stage.performance, stage.camera, stage.rays, stage.light
     fixed, standing, moving = split(stage)
     base = stage.backdrop.copy()
@@ -252,7 +255,11 @@ def frames(stage: Stage) -> Iterator[Frame]:
     draw(base, camera, rays, light, legs(stage.subject, pose(stage.subject, show.hand[0])))
     covered = base.owner != SCENERY
     walkers = [who for who in range(len(show.objects)) if who not in standing]
+    frame = None
     for step in range(len(show.hand)):
+        if frame is not None and stands_still(show, step):
+            yield frame
+            continue
         figure = pose(stage.subject, show.hand[step])
         picture = base.copy()
         for who in walkers:
@@ -267,7 +274,14 @@ def frames(stage: Stage) -> Iterator[Frame]:
         solids += effects(stage, step)
         draw(picture, camera, rays, light, solids)
         rgb = smooth_edges(picture.rgb, picture.owner)
-        yield Frame(np.clip(rgb, 0, 255).astype(np.uint8), picture.owner, figure)
+        frame = Frame(np.clip(rgb, 0, 255).astype(np.uint8), picture.owner, figure)
+        yield frame
+
+
+def stands_still(show: Performance, step: int) -> bool:
+    """Whether frame `step` shows the very same as the one before it."""
+    tracks = (show.hand, show.place, show.tilt, show.opening, show.pouring, show.spoon)
+    return all(np.array_equal(track[step], track[step - 1]) for track in tracks)
 
 
 def effects(stage: Stage, step: int) -> list[Solid]:

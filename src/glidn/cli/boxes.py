@@ -1,0 +1,241 @@
+"""glidn boxes DATASET: find boxes in its videos, or take over Action Genome's."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glidn.cli.progress import progress_bar
+from glidn.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from glidn.datasets.problems import Problem
+    from glidn.proposals import Found
+    from glidn.types import Dataset, LeftOut, Video
+
+DEFAULT = "boxes.csv.gz"
+# What each detector's boxes may overlap, and the least score: torchvision's own values.
+NMS = {"proposals": 0.7, "detections": 0.5}
+SCORE = {"proposals": 0.0, "detections": 0.05}
+MOST = 20  # videos that are named
+
+
+def main(arguments: list[str]) -> int:
+    """Write a dataset's table of boxes.
+
+    Returns:
+        0: done; 1: done, but some videos could not be read, and are named.
+
+    Raises:
+        GlidnError: nothing was written; the caller exits with 2.
+    """
+    asked = _parser().parse_args(arguments)
+    _check(asked)
+
+    # After parsing, so that `--help` answers at once.
+    from glidn.datasets import load_videos
+    from glidn.datasets.box_rows import check_format
+    from glidn.datasets.table_boxes import BOXES_FILES
+
+    out = asked.out or asked.dataset / DEFAULT
+    check_format(out)
+    if out.exists() and not asked.force:
+        raise DataError(f"{out} exists already; --force replaces it.")
+    problems: list[Problem] = []
+    dataset = load_videos(asked.dataset, asked.kind, problems.append)
+    if out.parent.resolve() == asked.dataset.resolve():
+        _check_beside(out, BOXES_FILES)
+    videos = [video for video in dataset.videos if video.pixels]
+    if not videos:
+        reason = problems[0].sentence if problems else "none of its videos has pixels."
+        raise DataError(f"there is nothing to find boxes in: {reason}")
+    if asked.action_genome:
+        left_out = _take_over(asked, out, dataset, videos)
+    else:
+        found = _find(asked, out, dataset, videos, keep=bool(problems))
+        left_out = found.left_out
+        print(f"{out}: {found.boxes:,} boxes in {found.videos:,} videos.")
+        if found.empty:
+            print(f"Nothing was found in {_named(found.empty)}.")
+    print(f"Look at what is in it with: glidn check {asked.dataset}")
+    if (left_out or problems) and not asked.action_genome:
+        print("What was done is kept: mend the rest, and run the same command with --force.")
+    unread = [f"{video.video}: {video.reason}" for video in left_out]
+    unread += [f"{video.name}: it has no pixels." for video in dataset.videos if not video.pixels]
+    what = "problem in the dataset" if len(problems) == 1 else "problems in the dataset"
+    _tell(what, [problem.sentence for problem in problems])
+    lost = f"of {len(dataset.videos):,} videos could not be read and have no boxes"
+    _tell(lost, unread)
+    return 1 if problems or unread else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glidn boxes",
+        description="Find boxes in the videos of a dataset with torchvision's Faster R-CNN "
+        "(ResNet-50, FPN) and write them as its table of boxes. An interrupted call goes on "
+        "where it stopped. Exit code 0: done; 1: done, but some videos could not be read; "
+        "2: nothing was written.",
+    )
+    parser.add_argument("dataset", type=Path, help="a folder of tables or a copy of Charades")
+    parser.add_argument("--kind", default="auto", help="table, charades; default: recognise it")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--detector",
+        default="proposals",
+        choices=sorted(NMS, reverse=True),
+        help="proposals: whatever there is, without a class (default); detections: the "
+        "classes of COCO",
+    )
+    source.add_argument(
+        "--action-genome",
+        type=Path,
+        metavar="FOLDER",
+        help="take over the annotations of Action Genome instead (for Charades)",
+    )
+    parser.add_argument(
+        "--weights",
+        default="torchvision",
+        help="torchvision: its COCO weights, a download of 160 MB once (default); or a file",
+    )
+    parser.add_argument("--top", type=int, default=15, help="most boxes of a frame (15)")
+    parser.add_argument(
+        "--every", type=float, default=0.5, help="seconds from frame to frame (0.5)"
+    )
+    parser.add_argument(
+        "--nms", type=float, help="of boxes that overlap more, the surest stays (0.7; classes: 0.5)"
+    )
+    parser.add_argument("--score", type=float, help="least score of a box (0; classes: 0.05)")
+    parser.add_argument("--batch", type=int, default=8, help="frames looked at together (8)")
+    parser.add_argument(
+        "--short-side", type=int, default=800, help="frames are scaled to it, pixels (800)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        help="videos decoded at a time (up to 4)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help=f".csv, .csv.gz or .parquet; default: DATASET/{DEFAULT}"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing table")
+    return parser
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Values that cannot be, before anything is read."""
+    if asked.nms is None:
+        asked.nms = NMS[asked.detector]
+    if asked.score is None:
+        asked.score = SCORE[asked.detector]
+    for name in ("top", "batch", "workers"):
+        if getattr(asked, name) < 1:
+            raise SettingError(f"--{name} is {getattr(asked, name)}; it must be 1 or more.")
+    for name in ("nms", "score"):
+        if not 0 <= getattr(asked, name) <= 1:
+            raise SettingError(f"--{name} is {getattr(asked, name):g}; it must be within 0 and 1.")
+    if not 0 < asked.every < float("inf"):
+        raise SettingError(f"--every is {asked.every:g}; it must be more than 0 seconds.")
+    if asked.short_side < 32:
+        raise SettingError(f"--short-side is {asked.short_side}; it must be 32 pixels or more.")
+
+
+def _check_beside(out: Path, names: Sequence[str]) -> None:
+    """A dataset has one table of boxes; ours must be called like one, and be the only one."""
+    if out.name not in names:
+        raise SettingError(
+            f"{out}: in a dataset, the table of boxes is called {', '.join(names)}; write any "
+            "other into another folder."
+        )
+    for name in set(names) - {out.name}:
+        if (out.parent / name).exists():
+            raise DataError(
+                f"{out.parent} holds {name} already, and only one table can be meant; move it "
+                "away, or give another folder: --out."
+            )
+
+
+def _find(
+    asked: argparse.Namespace,
+    out: Path,
+    dataset: "Dataset",
+    videos: Sequence["Video"],
+    keep: bool,
+) -> "Found":
+    import hashlib
+
+    from glidn.detectors import faster_rcnn
+    from glidn.proposals import find_boxes
+
+    model = faster_rcnn.build(asked.weights, asked.short_side)
+    weights = asked.weights
+    if weights != faster_rcnn.TORCHVISION:
+        with Path(weights).open("rb") as file:
+            weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    limits = (asked.top, asked.nms, asked.score)
+    if asked.detector == "proposals":
+        detect = faster_rcnn.proposals(model, *limits)
+    else:
+        detect = faster_rcnn.detections(model, *limits, dataset.person)
+    settings = {
+        "detector": asked.detector,
+        "weights": weights,
+        **{name: getattr(asked, name) for name in ("top", "every", "nms", "score")},
+        "short-side": asked.short_side,
+        "person": dataset.person,
+    }
+    with progress_bar() as report:
+        return find_boxes(
+            videos,
+            detect,
+            out,
+            settings,
+            asked.every,
+            asked.batch,
+            asked.workers,
+            report,
+            keep,
+        )
+
+
+def _take_over(
+    asked: argparse.Namespace, out: Path, dataset: "Dataset", videos: Sequence["Video"]
+) -> "Sequence[LeftOut]":
+    from glidn.datasets.action_genome import all_rows, read_action_genome
+    from glidn.datasets.box_rows import BoxRows, write_rows
+
+    annotations = read_action_genome(asked.action_genome)
+    known = [video for video in videos if video.name in annotations.frames]
+    if not known:
+        raise DataError(f"{asked.action_genome} has boxes for no video of {asked.dataset}.")
+    left_out: list[LeftOut] = []
+    with progress_bar() as report:
+
+        def counted() -> Iterator[BoxRows]:
+            for done, rows in enumerate(all_rows(annotations, known, dataset.person, left_out), 1):
+                report("taking over", done, len(known))
+                yield rows
+
+        count = write_rows(out, counted())
+    print(f"{out}: {count:,} boxes in {len(known) - len(left_out):,} videos.")
+    if len(known) < len(videos):
+        print(f"Action Genome has none for {len(videos) - len(known):,} more videos.")
+    return left_out
+
+
+def _tell(what: str, sentences: Sequence[str]) -> None:
+    """Count and name on standard error what is missing from the table."""
+    if sentences:
+        print(f"glidn: {len(sentences):,} {what}:", file=sys.stderr)
+    for sentence in sentences[:MOST]:
+        print(f"  {sentence}", file=sys.stderr)
+    if len(sentences) > MOST:
+        print(f"  ... and {len(sentences) - MOST:,} more", file=sys.stderr)
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,252 @@
+"""A detector over the videos of a dataset -> a table of boxes; an interruption loses one video.
+
+Every finished video is a file in a folder beside the table, `.boxes.csv.gz.parts`; when all are
+done they are put together in the order of the dataset, and the folder goes. Its `settings.json`
+keeps the results of two settings apart.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glidn.datasets.box_rows import BoxRows, write_rows
+from glidn.detectors import Detections, Detector
+from glidn.errors import DataError
+from glidn.files import replacing, write_error, write_text
+from glidn.types import LeftOut, Video
+
+SETTINGS = "settings.json"
+# Written to a hundredth of a pixel and a ten-thousandth of a score: finer digits are noise of the
+# detector, and would double the table.
+PIXEL_DIGITS, SCORE_DIGITS = 2, 4
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a walk over a dataset gave.
+
+    Attributes:
+        boxes: rows of the table.
+        videos: that were read, now or by the call that was interrupted.
+        empty: names of those in which nothing was found.
+        left_out: those that could not be read.
+    """
+
+    boxes: int
+    videos: int
+    empty: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass
+class _Reading:
+    """A video on its way: its next frames are decoded while the last ones are looked at."""
+
+    video: Video
+    frames: np.ndarray
+    part: Path
+    batches: Iterator[np.ndarray]
+    found: list[Detections]
+
+
+def find_boxes(
+    videos: Sequence[Video],
+    detect: Detector,
+    out: Path,
+    settings: Mapping[str, object],
+    every: float,
+    batch: int,
+    workers: int,
+    progress: Callable[[str, int, int], None],
+    keep: bool = False,
+) -> Found:
+    """Write the table `out`, as `datasets.table_boxes` reads it; the tracks are left empty.
+
+    Args:
+        videos: all with pixels.
+        settings: whatever changes the result, to tell an unfinished call of other settings.
+        every: seconds from one looked-at frame to the next, beginning with the first.
+        batch: most frames that the detector gets at once; always of one video.
+        workers: videos that are decoded at the same time; each holds two batches of frames.
+        progress: told what is going on, how many videos are done, of how many.
+        keep: leave the parts there, because videos are missing that the next call may have; they
+            are left anyway where one of `videos` could not be read.
+
+    Raises:
+        DataError: an unfinished call had other settings, or not one video could be read.
+        GlidnError: the disk is full or cannot be written.
+    """
+    folder = parts_folder(out)
+    _remember(folder, dict(settings))
+    frames = {video.name: sampled(video, every) for video in videos}
+    parts = {video.name: folder / _part(video, frames[video.name]) for video in videos}
+    left_out: list[LeftOut] = []
+    todo = [video for video in videos if not parts[video.name].exists()]
+    finished = len(videos) - len(todo)
+    progress("finding boxes", finished, len(videos))
+    waiting = iter(todo)
+    pool = ThreadPoolExecutor(workers)
+    active: dict[Future[np.ndarray | None], _Reading] = {}
+
+    def go_on(reading: _Reading) -> None:
+        active[pool.submit(next, reading.batches, None)] = reading
+
+    def begin() -> None:
+        video = next(waiting, None)
+        if video is not None:
+            at = frames[video.name]
+            go_on(_Reading(video, at, parts[video.name], _batches(video, at, batch), []))
+
+    try:
+        for _ in range(workers):
+            begin()
+        while active:
+            done, _ = wait(active, return_when=FIRST_COMPLETED)
+            for future in done:
+                reading = active.pop(future)
+                try:
+                    images = future.result()
+                except DataError as error:
+                    left_out.append(LeftOut(reading.video.name, str(error)))
+                    begin()
+                    continue
+                if images is None:
+                    _write_part(reading)
+                    begin()
+                    finished += 1
+                    progress("finding boxes", finished, len(videos))
+                else:
+                    go_on(reading)
+                    reading.found += detect(images)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    found = _merge(out, videos, parts, left_out, progress)
+    if not (keep or left_out):
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the finished videos of an unfinished call are."""
+    return out.parent / f".{out.name}.parts"
+
+
+def sampled(video: Video, every: float) -> np.ndarray:
+    """(n,) int64, rising: the frames nearest to 0, `every`, 2 · `every`, ... seconds."""
+    frames = np.rint(np.arange(0, video.seconds, every) * video.fps).astype(np.int64)
+    return np.unique(frames[frames < video.frames])
+
+
+def _remember(folder: Path, settings: dict[str, object]) -> None:
+    """Write down the settings of this call, or compare them with the unfinished one's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    path = folder / SETTINGS
+    if not path.exists():
+        write_text(path, json.dumps(settings, indent=1) + "\n")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    other = [
+        f"{name} {before.get(name)}, now {value}"
+        for name, value in settings.items()
+        if before.get(name) != value
+    ]
+    if other:
+        raise DataError(
+            f"an unfinished call had other settings ({'; '.join(other)}): go on with those, or "
+            f"remove {folder} to begin again."
+        )
+
+
+def _part(video: Video, frames: np.ndarray) -> str:
+    """The name of a video's part, which another file or other frames would not have."""
+    about: list[object] = [video.name, frames.tolist(), video.width, video.height]
+    assert video.pixels is not None
+    for path in video.pixels.files(frames):
+        try:
+            stat = path.stat()
+            about.append((stat.st_size, stat.st_mtime_ns))
+        except OSError:
+            about.append("missing")  # reading it will say so
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32] + ".npz"
+
+
+def _batches(video: Video, frames: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    """The frames, (n, height, width, 3) uint8 each, n <= batch."""
+    assert video.pixels is not None
+    images: list[np.ndarray] = []
+    for image in video.pixels.each(frames):
+        if image.shape[:2] != (video.height, video.width):
+            raise DataError(
+                f"the frames of {video.pixels.source} are {image.shape[1]}x{image.shape[0]}, and "
+                f"{video.source} gives {video.width}x{video.height}."
+            )
+        images.append(image)
+        if len(images) == batch:
+            yield np.stack(images)
+            images = []
+    if images:
+        yield np.stack(images)
+
+
+def _write_part(reading: _Reading) -> None:
+    found = reading.found
+    counts = [len(one.scores) for one in found]
+    with replacing(reading.part) as temporary:
+        np.savez(
+            temporary,
+            frames=np.repeat(reading.frames, counts),
+            categories=np.array([name for one in found for name in one.categories], np.str_),
+            xyxy=np.concatenate([one.xyxy for one in found]).round(PIXEL_DIGITS),
+            scores=np.concatenate([one.scores for one in found]).round(SCORE_DIGITS),
+        )
+
+
+def _merge(
+    out: Path,
+    videos: Sequence[Video],
+    parts: Mapping[str, Path],
+    left_out: Sequence[LeftOut],
+    progress: Callable[[str, int, int], None],
+) -> Found:
+    lost = {video.video for video in left_out}
+    done = [video.name for video in videos if video.name not in lost]
+    if not done:
+        raise DataError(f"not one of {len(videos)} videos could be read: {left_out[0].reason}")
+    empty: list[str] = []
+
+    def rows() -> Iterator[BoxRows]:
+        for number, name in enumerate(done, start=1):
+            progress("writing the table", number, len(done))
+            found = _read_part(name, parts[name])
+            if not len(found):
+                empty.append(name)
+            yield found
+
+    # Written in the folder, so that what a kill leaves of it goes with the folder.
+    folder = parts_folder(out)
+    boxes = write_rows(folder / out.name, rows())
+    (folder / out.name).replace(out)
+    return Found(boxes, len(done), tuple(empty), tuple(left_out))
+
+
+def _read_part(name: str, path: Path) -> BoxRows:
+    try:
+        with np.load(path, allow_pickle=False) as part:
+            columns = (part[key] for key in ("frames", "categories", "xyxy", "scores"))
+            return BoxRows(name, *columns)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        path.unlink(missing_ok=True)
+        raise DataError(
+            f"the boxes of {name}, kept in {path}, were damaged or taken away; run the same "
+            "command again to find them anew."
+        ) from error
