@@ -14,7 +14,8 @@ MOST_LINES = 400
 FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
-    {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops", "processes"},
+    {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
+    | {"processes", "checks"},
     {
         "geometry",
         "transforms",

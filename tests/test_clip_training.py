@@ -73,6 +73,17 @@ def test_loaders_in_other_processes_change_nothing(tmp_path):
     assert log(here) == log(there)
 
 
+def test_videos_that_stay_in_memory_change_nothing(tmp_path):
+    """Two of twelve fit; each of those is decoded once, whole."""
+    config = make_clips.config()
+    data, whole = make_clips.dataset(), make_clips.FRAMES
+    size = whole * make_clips.WIDTH * make_clips.HEIGHT * 3
+    kept = train(tmp_path / "kept", clips(config, memory=2.5 * size / 2**30), data)
+    decoded = [len(v.pixels.decoded) for v in data.videos if v.split == "train"]
+    assert sorted(decoded)[-2:] == [whole, whole] and sorted(decoded)[-3] <= 8
+    assert_same(kept, train(tmp_path / "anew", config), rtol=0, atol=0)
+
+
 def test_parts_of_a_step_add_up_to_it(tmp_path):
     """Five videos in two parts, and a last step of two videos."""
     config = make_clips.config()
@@ -264,7 +275,7 @@ def test_two_processes_train_and_test_as_one(tmp_path):
 
 
 def test_settings_that_cannot_be_are_refused():
-    from glidn.config import check
+    from glidn.checks import check
     from glidn.errors import SettingError
 
     good = make_clips.config()

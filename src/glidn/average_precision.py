@@ -98,6 +98,52 @@ def average_precision(
     return AveragePrecision(rule, per_class, positives)
 
 
+def draw_videos(videos: int, draws: int, seed: int = 0) -> np.ndarray:
+    """How often each video is in a bootstrap's draws, which take `videos` of them at a time.
+
+    Returns:
+        (V, draws) uint8; each column sums to V.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.empty((videos, draws), np.uint8)
+    for column in counts.T:
+        column[:] = np.bincount(rng.integers(0, videos, videos), minlength=videos)
+    return counts
+
+
+def redrawn(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """mAP of bootstrap draws, by the rule "charades", without sorting anew for each of them.
+
+    A video that is drawn several times stands as often in the file, one copy after the other.
+
+    Args:
+        truth: (V, K) bool.
+        scores: (V, K).
+        counts: (V, draws), of `draw_videos`. Give the same for what shall be compared in pairs.
+
+    Returns:
+        (draws,) float64 in 0..1; a class that no video of a draw shows takes no part in it.
+    """
+    truth, scores = np.asarray(truth, bool), np.asarray(scores, np.float64)
+    scores = np.where(truth.any(axis=1, keepdims=True), scores, -np.inf)
+    order = np.argsort(-scores, axis=0, kind="stable")  # (V, K)
+    most = int(counts.max(initial=0))
+    total, shown = np.zeros(counts.shape[1]), np.zeros(counts.shape[1], np.int64)
+    for ranking, true in zip(order.T, truth.T, strict=True):
+        drawn = counts[ranking]  # (V, draws) down the ranking
+        at = np.flatnonzero(true[ranking])
+        copies = drawn[at].astype(np.int32)  # (P, draws) of the P positives
+        above = drawn.cumsum(axis=0, dtype=np.int32)[at] - copies
+        hits = copies.cumsum(axis=0) - copies
+        precision = np.zeros(copies.shape)
+        for copy in range(1, most + 1):
+            precision += np.where(copies >= copy, (hits + copy) / (above + copy), 0)
+        positives = copies.sum(axis=0)
+        total += precision.sum(axis=0) / np.maximum(positives, 1)
+        shown += positives > 0
+    return np.divide(total, shown, out=np.full(len(total), np.nan), where=shown > 0)
+
+
 def labels_shown(videos: Sequence[Video], classes: Sequence[str]) -> np.ndarray:
     """(V, K) bool: which video shows what at any time, as `average_precision` takes it.
 

@@ -5,7 +5,7 @@ counted on a grid of `ClipsConfig.fps` frames a second, whatever the video's own
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,10 +150,36 @@ def scale(frame: np.ndarray | Tensor, short: int) -> Tensor:
     return found.movedim(1, -1).reshape(*x.shape[:-3], high, wide, 3)
 
 
-def decode(video: Video, frames: np.ndarray, short: int) -> Tensor:
+class Kept:
+    """Decoded videos that stay in memory, the first that fit; shared by all who read them.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._room = most
+        self._videos: dict[str, np.ndarray] = {}
+
+    def each(self, video: Video, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """(n,) rising frame numbers -> (height, width, 3) uint8 frames, decoded or remembered."""
+        assert video.pixels is not None
+        size = video.frames * video.width * video.height * 3
+        if video.name not in self._videos and size <= self._room:
+            self._videos[video.name] = video.pixels.read(np.arange(video.frames))
+            self._room -= size
+        if video.name in self._videos:
+            return iter(self._videos[video.name][frames])
+        return video.pixels.each(frames)
+
+
+def decode(video: Video, frames: np.ndarray, short: int, kept: Kept | None = None) -> Tensor:
     """(n,) rising frame numbers, each decoded once -> (n, height, width, 3) uint8, scaled.
 
     Whole frames are held a few at a time only, however large and many they are.
+
+    Args:
+        kept: videos that are in memory already, or may stay there.
 
     Raises:
         DataError: the video has no pixels, or cannot be read; the message names it.
@@ -165,7 +191,8 @@ def decode(video: Video, frames: np.ndarray, short: int) -> Tensor:
         )
     parts = []
     several: list[np.ndarray] = []
-    for number, frame in enumerate(video.pixels.each(frames), start=1):
+    found = kept.each(video, frames) if kept else video.pixels.each(frames)
+    for number, frame in enumerate(found, start=1):
         if number == 1 and frame.shape[1::-1] != (video.width, video.height):
             raise DataError(
                 f"{video.pixels.source}: its frames are {frame.shape[1]}x{frame.shape[0]}, and "

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from glidn.errors import SettingError
-
 Context = Literal["local", "global", "none"]
 NodeKind = Literal["geometry", "crop", "small", "region"]
 
@@ -107,6 +105,8 @@ class ClipsConfig:
         fuse: How the scores of a video's views become one.
         views_per_batch: Views that go through the network at once in the test.
         workers: Processes that decode for one training process; 0: none but itself.
+        memory: GiB of decoded training videos that each of them keeps, so as to decode short
+            videos once and not every epoch.
     """
 
     frames: int = 32
@@ -125,6 +125,7 @@ class ClipsConfig:
     fuse: Literal["max", "mean"] = "max"
     views_per_batch: int = 3
     workers: int = 0
+    memory: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -253,110 +254,6 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     distill: DistillConfig | None = None
     folds: tuple[str, ...] = ()
-
-
-def check(config: RunConfig) -> None:
-    """Refuse settings that cannot be, before anything is read or written.
-
-    Raises:
-        SettingError: which setting, and what it may be.
-    """
-    data, nodes, view, train = config.data, config.nodes, config.view, config.train
-    counts = {
-        "data.steps": data.steps,
-        "data.variants": data.variants,
-        "nodes.crop_size": nodes.crop_size,
-        "nodes.small_size": nodes.small_size,
-        "nodes.small_width": nodes.small_width,
-        "nodes.region_width": nodes.region_width,
-        "view.width": view.width,
-        "view.layers": view.layers,
-        "view.heads": view.heads,
-        "train.batch": train.batch,
-        "train.accumulate": train.accumulate,
-        "train.decay_every": train.decay_every,
-        "train.checkpoint_every": train.checkpoint_every,
-    }
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name} is {value}; it must be at least 1.")
-    if train.epochs < 0:
-        raise SettingError(f"train.epochs is {train.epochs}; it must be at least 0.")
-    if not nodes.kinds:
-        raise SettingError(
-            "nodes.kinds is empty; name at least one of crop, small, geometry, region."
-        )
-    if view.width % view.heads:
-        raise SettingError(
-            f"view.width is {view.width}, which {view.heads} heads (view.heads) cannot share "
-            "evenly."
-        )
-    if not 0 <= view.dropout < 1:
-        raise SettingError(f"view.dropout is {view.dropout}; it must be at least 0 and below 1.")
-    if train.lr <= 0:
-        raise SettingError(f"train.lr is {train.lr}; it must be above 0.")
-    if config.distill is not None and config.distill.temperature <= 0:
-        raise SettingError(
-            f"distill.temperature is {config.distill.temperature}; it must be above 0."
-        )
-    _check_regions(config)
-
-
-def _check_regions(config: RunConfig) -> None:
-    """Region nodes need a backbone and clips; no other nodes know what to do with them."""
-    nodes, view, backbone, clips = config.nodes, config.view, config.backbone, config.clips
-    if "region" not in nodes.kinds:
-        if backbone is not None or clips is not None:
-            raise SettingError(
-                f"the settings backbone and clips are for region nodes, and nodes.kinds is "
-                f"{', '.join(nodes.kinds)}; choose a recipe with region nodes (charades.i3d), or "
-                "leave them out."
-            )
-        if view.scene != "none":
-            raise SettingError(f"view.scene is {view.scene}, which needs nodes.kinds=[region].")
-        return
-    if nodes.kinds != ("region",):
-        raise SettingError(
-            f"nodes.kinds is {', '.join(nodes.kinds)}; region nodes cannot be joined with others."
-        )
-    if backbone is None or clips is None:
-        raise SettingError(
-            "region nodes need the settings backbone and clips; begin with the recipe charades.i3d."
-        )
-    counts = {
-        "clips.frames": clips.frames,
-        "clips.rate": clips.rate,
-        "clips.boxes": clips.boxes,
-        "clips.test_clips": clips.test_clips,
-        "clips.views_per_batch": clips.views_per_batch,
-        "backbone.width": backbone.width,
-    }
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name} is {value}; it must be at least 1.")
-    if not clips.size <= clips.short[0] <= clips.short[1]:
-        low, high = clips.short
-        raise SettingError(
-            f"clips.short is {low} to {high} and clips.size {clips.size}; the short side must rise "
-            "and hold the crop."
-        )
-    if clips.test_crops not in (1, 3):
-        raise SettingError(f"clips.test_crops is {clips.test_crops}; it must be 1 or 3.")
-    multiple = 4 if backbone.name == "slowfast" else 2
-    if clips.frames % multiple:
-        raise SettingError(
-            f"clips.frames is {clips.frames}; {backbone.name} takes multiples of {multiple}."
-        )
-    if view.scene == "only" and view.context != "none":
-        raise SettingError(
-            f"view.scene=only is the backbone alone, and view.context is {view.context}; "
-            "set view.context=none."
-        )
-    if view.scene == "sum" and view.context != "none" and view.width != nodes.region_width:
-        raise SettingError(
-            f"view.scene=sum adds the scene's {nodes.region_width} features (nodes.region_width) "
-            f"to the graph's {view.width} (view.width); make them equal."
-        )
 
 
 def as_dict(config: Any) -> dict[str, Any]:

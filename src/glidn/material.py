@@ -13,7 +13,7 @@ import torch
 from glidn import evaluation, features, many_labels, multiview, processes, runs
 from glidn.average_precision import labels_shown
 from glidn.batch import Sample
-from glidn.clips import is_short
+from glidn.clips import Kept, is_short
 from glidn.config import RunConfig
 from glidn.model import AnyNetwork
 from glidn.protocol import Fold
@@ -150,7 +150,8 @@ def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | N
         if config.clips.box_frames == "step":
             steps = step_frames(config.backbone.name, config.clips.frames).numpy()
         many = dataset.task == "multi"
-        cutter = Cutter(dataset.classes, many, config.clips, steps)
+        kept = Kept(config.clips.memory * 2**30)
+        cutter = Cutter(dataset.classes, many, config.clips, steps, kept)
         return Films({video.name: video for video in dataset.videos}, cutter)
     samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
     return Material({sample.video: sample for sample in samples})

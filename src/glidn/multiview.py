@@ -18,7 +18,7 @@ from glidn import processes
 from glidn.errors import GlidnError, RunError
 from glidn.files import write_error
 from glidn.model import AnyNetwork
-from glidn.sources import Cutter, Prepared
+from glidn.sources import Cutter, Prepared, loaders
 from glidn.types import LeftOut, Video
 
 Progress = Callable[[int, int], None]
@@ -107,7 +107,7 @@ def _prepared(
     loader: DataLoader = DataLoader(
         _Tests(videos, cutter),
         batch_size=None,
-        num_workers=cutter.config.workers,
+        num_workers=loaders(cutter.config),
         generator=torch.Generator().manual_seed(0),
     )
     yield from loader

@@ -37,7 +37,13 @@ from glidn.types import Dataset, LeftOut
 
 FORMAT = 1
 # Where data and cache lie, and who decodes, changes no result; what the data are is compared.
-WITHOUT_EFFECT = ("data.root", "nodes.cache", "clips.workers", "clips.views_per_batch")
+WITHOUT_EFFECT = (
+    "data.root",
+    "nodes.cache",
+    "clips.workers",
+    "clips.memory",
+    "clips.views_per_batch",
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ A source has rows (videos) and variants of each (looks at it). The training loop
 as lists of (row, variant), and a source answers them in order.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from glidn.batch import Batch, Sample, collate
 from glidn.clips import (
+    Kept,
     Look,
     boxes_of,
     corner,
@@ -31,6 +33,11 @@ from glidn.errors import GlidnError
 from glidn.types import Video
 
 Ask = tuple[int, int]
+
+
+def loaders(config: ClipsConfig) -> int:
+    """Decoding processes: as many as are wanted, and no more than this machine has cores."""
+    return min(config.workers, os.cpu_count() or 1)
 
 
 class Source(Protocol):
@@ -88,9 +95,9 @@ class Clips:
         self._loader: DataLoader = DataLoader(
             _Cuts(self),
             batch_sampler=self._asked,
-            num_workers=config.workers,
+            num_workers=loaders(config),
             collate_fn=_collate,
-            persistent_workers=config.workers > 0,
+            persistent_workers=loaders(config) > 0,
             # A generator of its own, so that loading takes nothing from torch's.
             generator=torch.Generator().manual_seed(0),
         )
@@ -119,19 +126,21 @@ class Cutter:
     Attributes:
         many: whether a video has many labels.
         steps: (T,) int64: the frames of a clip whose boxes become nodes.
+        kept: training videos in memory.
     """
 
     classes: tuple[str, ...]
     many: bool
     config: ClipsConfig
     steps: np.ndarray
+    kept: Kept
 
     def training(self, video: Video, number: int, seed: int) -> Sample:
         """Look `number` at a training video."""
         look = training_look(video, self.config, number, seed)
         frames = frames_of(video, look, self.config)
         distinct, back = np.unique(frames, return_inverse=True)
-        pixels = decode(video, distinct, look.short)
+        pixels = decode(video, distinct, look.short, self.kept)
         left, top = corner(look, video.width, video.height)
         clip = cut(pixels[back], look, left, top).contiguous()
         xyxy, real = boxes_of(video, index(video), look, frames[self.steps], self.config)

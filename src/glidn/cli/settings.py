@@ -7,13 +7,13 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from glidn.checks import check
 from glidn.config import (
     BackboneConfig,
     ClipsConfig,
     DistillConfig,
     RunConfig,
     as_dict,
-    check,
     from_dict,
 )
 from glidn.errors import SettingError

@@ -27,10 +27,19 @@ from glidn.config import (
 I3D = BackboneConfig(name="i3d")
 I3D_CLIPS = ClipsConfig(frames=32, rate=4, short=(256, 320), test_size=224, workers=4)
 SLOWFAST_CLIPS = replace(I3D_CLIPS, frames=64, rate=2, short=(256, 340), test_size=256)
-# Four time steps over two seconds, of 3 x 3 cells each.
-SMALL = BackboneConfig(name="i3d", width=16, blocks=(1, 1, 1, 1), frozen_norm=False)
+# Two time steps over a second and a half, of 6 x 6 cells each.
+SMALL = BackboneConfig(
+    name="i3d", width=16, blocks=(1, 1, 1, 1), res5_stride=1, frozen_norm=False, dropout=0.0
+)
 SMALL_CLIPS = ClipsConfig(
-    frames=8, rate=6, size=96, short=(96, 112), test_size=96, boxes=8, views_per_batch=10
+    frames=4,
+    rate=12,
+    size=96,
+    short=(96, 112),
+    test_size=96,
+    boxes=8,
+    views_per_batch=10,
+    memory=4.0,
 )
 # The paper gives neither; see docs/reproduce.md.
 DISTILL = DistillConfig(temperature=2.0, lambda1=1.0, lambda2=4.0)
@@ -160,5 +169,5 @@ def small_slowfast() -> RunConfig:
     return replace(
         base,
         backbone=replace(SMALL, name="slowfast"),
-        clips=replace(SMALL_CLIPS, frames=16, rate=3),
+        clips=replace(SMALL_CLIPS, frames=8, rate=6),
     )

@@ -1,16 +1,22 @@
 """Test videos to look into: which ones, what each network said of them, and whom it listened to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from glidn import datasets, experiment, features
-from glidn.batch import collate
+from glidn.batch import Batch, collate
 from glidn.errors import DataError
-from glidn.material import Material
+from glidn.evaluation import Predictions
+from glidn.many_labels import ManyPredictions
+from glidn.material import AnyMaterial, Films, Material, prepare
+from glidn.report import video as films
+from glidn.report import view as views
 from glidn.report.graph import rollout
 from glidn.report.sources import Arm
+from glidn.report.video import Film
+from glidn.report.view import View
 from glidn.runs import Run
 from glidn.types import Video
 
@@ -21,12 +27,13 @@ class Opinion:
 
     Attributes:
         fold: whose network it is.
-        probabilities: (K,)
+        truth: the classes that the video shows, by their number; one, or many.
+        probabilities: (K,); with many labels each in 0..1 by itself.
     """
 
     arm: Arm
     fold: str
-    truth: int
+    truth: tuple[int, ...]
     probabilities: np.ndarray
 
     @property
@@ -35,7 +42,8 @@ class Opinion:
 
     @property
     def right(self) -> bool:
-        return self.predicted == self.truth
+        """Whether the likeliest class is shown."""
+        return self.predicted in self.truth
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Case:
 
     video: str
     subject: str
-    truth: int
+    truth: tuple[int, ...]
     opinions: tuple[Opinion, ...]
 
     @property
@@ -64,11 +72,13 @@ class Look:
     Attributes:
         attention: per opinion who is gathered from whom: (T, N, N) in the local view,
             (T·N, T·N) in the global one, None without relations.
+        view: which part of the video the film is; None for all of it.
     """
 
     case: Case
-    video: Video
+    film: Film
     attention: tuple[np.ndarray | None, ...]
+    view: View | None = None
 
 
 def choose(arms: Sequence[Arm], most: int = 6) -> list[Case]:
@@ -95,15 +105,15 @@ def choose(arms: Sequence[Arm], most: int = 6) -> list[Case]:
 
 
 def gather(arms: Sequence[Arm]) -> list[Case]:
-    """Every video that all arms tested, with what their first runs said, by name."""
+    """Every video that all arms tested and could read, with what their first runs said, by name."""
     opinions: dict[str, list[Opinion]] = {}
     subjects: dict[str, str] = {}
     for arm in arms:
-        for fold, said in arm.predictions[0].items():
+        for fold, said in _said(arm).items():
             for row, video in enumerate(said.videos):
-                opinion = Opinion(arm, fold, int(said.truth[row]), _softmax(said.logits[row]))
-                opinions.setdefault(video, []).append(opinion)
-                subjects[video] = said.subjects[row]
+                if video not in arm.unread:
+                    opinions.setdefault(video, []).append(_opinion(arm, fold, said, row))
+                    subjects[video] = said.subjects[row]
     return [
         Case(video, subjects[video], said[0].truth, tuple(said))
         for video, said in sorted(opinions.items())
@@ -111,46 +121,76 @@ def gather(arms: Sequence[Arm]) -> list[Case]:
     ]
 
 
-def look(run: Run, chosen: Sequence[Case]) -> list[Look]:
-    """The videos of the cases, and whom every network listened to in them.
+def _said(arm: Arm) -> dict[str, Predictions] | dict[str, ManyPredictions]:
+    return arm.rankings[0] if arm.many else arm.predictions[0]
+
+
+def _opinion(arm: Arm, fold: str, said: Predictions | ManyPredictions, row: int) -> Opinion:
+    if isinstance(said, Predictions):
+        return Opinion(arm, fold, (int(said.truth[row]),), _softmax(said.logits[row]))
+    truth = tuple(int(number) for number in np.flatnonzero(said.truth[row]))
+    return Opinion(arm, fold, truth, said.scores[row])
+
+
+def look(run: Run, chosen: Sequence[Case]) -> Iterator[Look]:
+    """The films of the cases, and whom every network listened to in them, one after the other.
 
     Raises:
         GlidnError: the dataset, or one of the videos, is not where the run found it, or the
             networks are not what this glidn builds.
     """
     videos, material = _load(run, [case.video for case in chosen])
-    return [
-        Look(
-            case,
-            videos[case.video],
-            tuple(_attention(o, case.video, material) for o in case.opinions),
-        )
-        for case in chosen
-    ]
+    for case in chosen:
+        if isinstance(material, Films):
+            yield _look_at_view(case, videos[case.video], material)
+        else:
+            attention = tuple(
+                _attention(opinion, material, collate([material.samples[case.video]]))
+                for opinion in case.opinions
+            )
+            film = films.read(videos[case.video], run.config.data.steps)
+            yield Look(case, film, attention)
 
 
-def _load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], Material]:
+def _look_at_view(case: Case, video: Video, material: Films) -> Look:
+    """One view of the video, the same for all networks."""
+    view = views.read(video, material.cutter)
+    with_boxes = not all(opinion.arm.alone for opinion in case.opinions)
+    attention = []
+    for opinion in case.opinions:
+        found = _attention(opinion, material, view.batch) if view.boxes.real.any() else None
+        if found is not None:
+            found = views.by_track(found, view.slots, len(view.boxes.tracks))
+        attention.append(found)
+    film = views.film(view, material.cutter, with_boxes)
+    return Look(case, film, tuple(attention), view)
+
+
+def _load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], AnyMaterial]:
     dataset = datasets.load(run.config.data.root, run.config.data.kind)
     videos = {video.name: video for video in dataset.videos}
     missing = [name for name in names if name not in videos]
     if missing:
         raise DataError(f"{dataset.root} no longer holds the video {missing[0]}.")
     wanted = replace(dataset, videos=tuple(videos[name] for name in names))
+    chosen = {name: videos[name] for name in names}
+    if run.config.backbone is not None:
+        # Networks of clips have no vocabulary of categories.
+        return chosen, prepare(wanted, run.config, None)
     categories = tuple(run.about["dataset"]["categories"])
     # A test looks at the video itself, the first variant.
     data = replace(run.config.data, variants=1)
     samples = features.prepare(wanted, data, run.config.nodes, categories)
-    material = Material({sample.video: sample for sample in samples})
-    return {name: videos[name] for name in names}, material
+    return chosen, Material({sample.video: sample for sample in samples})
 
 
-def _attention(opinion: Opinion, video: str, material: Material) -> np.ndarray | None:
+def _attention(opinion: Opinion, material: AnyMaterial, batch: Batch) -> np.ndarray | None:
     arm, run = opinion.arm, opinion.arm.runs[0]
     if arm.view == "none":
         return None
     network = experiment.trained(run, opinion.fold, arm.view, material)
     layers = [
-        layer[0].numpy() for layer in network.attention(collate([material.samples[video]]))
+        layer[0].numpy() for layer in network.attention(batch)
     ]  # (T, A, N, N), or (1, A, M, M)
     whole = rollout([np.moveaxis(layer, 1, 0) for layer in layers], run.config.view.residual)
     return whole[0] if arm.view == "global" else whole
@@ -158,7 +198,7 @@ def _attention(opinion: Opinion, video: str, material: Material) -> np.ndarray |
 
 def _shown(case: Case, chosen: Sequence[Case]) -> tuple[int, int, str]:
     return (
-        sum(other.truth == case.truth for other in chosen),
+        sum(len({*other.truth} & {*case.truth}) for other in chosen),
         sum(other.subject == case.subject for other in chosen),
         case.video,
     )

@@ -1,12 +1,13 @@
 """Who is mistaken for whom (figure 5), and how accuracy spreads over classes and subjects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from glidn.report.dots import Mark, Scale, axis, plot
-from glidn.report.markup import Html, count, spaced, tag
+from glidn.report import spread
+from glidn.report.markup import Html, spaced, tag
 from glidn.report.sources import Arm
+from glidn.report.spread import Line
 
 CELL, GAP, LETTER = 36, 2, 6.4
 # From this share of a row on, numbers are written in the colour of the paper.
@@ -128,27 +129,23 @@ def section(arms: Sequence[Arm]) -> Html:
             class_="lead",
         ),
         tag("div", *matrices, class_="pair"),
-        _spread("Accuracy by class", arms, [by_class(arm) for arm in arms]),
+        spread.table("Accuracy by class", arms, [by_class(arm) for arm in arms]),
     ]
     subjects = [by_subject(arm) for arm in arms]
     if len(subjects[0]) > 1:
         title = "Accuracy by subject"
         if arms[0].unseen_people:
             title += ", each of them left out of training"
-        parts.append(_spread(title, arms, subjects))
+        parts.append(spread.table(title, arms, subjects))
     return tag("section", *parts, id="confusion")
 
 
-# Per name: accuracy in percent, mean over seeds, and the number of videos.
-Spread = dict[str, tuple[float, int]]
-
-
-def by_class(arm: Arm) -> Spread:
+def by_class(arm: Arm) -> dict[str, Line]:
     """Accuracy of the videos of each class that has any."""
     counts = arm.confusion
     seeds = len(arm.runs)
     return {
-        spaced(name): (
+        spaced(name): Line(
             100 * float(np.mean([scores.per_class[name] for scores in arm.scores])),
             int(counts[number].sum()) // seeds,
         )
@@ -157,7 +154,7 @@ def by_class(arm: Arm) -> Spread:
     }
 
 
-def by_subject(arm: Arm) -> Spread:
+def by_subject(arm: Arm) -> dict[str, Line]:
     """Accuracy of the videos of each subject; empty where none is named."""
     found: dict[str, list[float]] = {}
     for folds in arm.predictions:
@@ -167,43 +164,6 @@ def by_subject(arm: Arm) -> Spread:
                     found.setdefault(subject, []).append(float(correct))
     seeds = len(arm.runs)
     return {
-        name: (100 * float(np.mean(values)), len(values) // seeds)
+        name: Line(100 * float(np.mean(values)), len(values) // seeds)
         for name, values in sorted(found.items())
     }
-
-
-def _spread(title: str, arms: Sequence[Arm], spreads: Sequence[Mapping[str, tuple]]) -> Html:
-    """A line per class or subject with a dot per view."""
-    scale = Scale(0, 100, 25)
-    lines = []
-    for name, (_, videos) in spreads[0].items():
-        values = [(arm, spread[name][0]) for arm, spread in zip(arms, spreads, strict=True)]
-        spoken = "; ".join(f"{arm.name} {value:.1f}" for arm, value in values)
-        lines.append(
-            tag(
-                "tr",
-                tag("th", name, tag("small", count(videos, "video")), scope="row", class_="what"),
-                tag(
-                    "td",
-                    plot(scale, [Mark(v, arm.view) for arm, v in values], spoken),
-                    class_="plot",
-                ),
-                *(tag("td", f"{value:.1f}", class_=f"number {arm.view}") for arm, value in values),
-            )
-        )
-    head = [
-        tag("th", "", scope="col", class_="what"),
-        tag("th", axis(scale), scope="col", class_="plot"),
-        *(tag("th", _short(arm), scope="col", class_=f"number {arm.view}") for arm in arms),
-    ]
-    return tag(
-        "table",
-        tag("caption", title),
-        tag("thead", tag("tr", *head)),
-        tag("tbody", *lines),
-        class_="spread",
-    )
-
-
-def _short(arm: Arm) -> str:
-    return {"none": "none", "local": "local", "global": "global"}[arm.view]

@@ -14,15 +14,18 @@ WIDTH, HEIGHT = 520, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 30
 # More points than this are more than a screen shows.
 POINTS = 120
+# The smallest distance of ticks, for losses far below 1.
+FINE = 0.001
 
 
 def section(arms: Sequence[Arm]) -> Html:
-    """How the training went, on the training videos."""
-    lines = [(arm, read(arm, "loss"), 100 * read(arm, "accuracy")) for arm in arms]
-    if not all(loss.size for _, loss, _ in lines):
+    """How the training went, on the training videos; empty where there was none."""
+    lines = [(arm, loss) for arm in arms if (loss := read(arm, "loss")).size]
+    if not lines:
         return Html()
+    arms = [arm for arm, _ in lines]
     epochs = lines[0][1].shape[1]
-    folds = sum(len(loss) for _, loss, _ in lines)
+    trainings = sum(len(loss) for _, loss in lines) // len(lines)
     key = [
         tag("li", tag("span", class_=f"key {arm.view}"), arm.name, f" {arm.role}") for arm in arms
     ]
@@ -31,19 +34,50 @@ def section(arms: Sequence[Arm]) -> Html:
         tag("h2", "Training"),
         tag(
             "p",
-            f"Measured on the training videos over {epochs} epochs; bold is the mean of "
-            f"{folds // len(lines)} trainings (folds and seeds), thin lines are each of them.",
+            _lead(epochs, trainings),
             class_="lead",
         ),
         tag("ul", *key, class_="keys"),
         tag(
             "div",
-            _figure("Loss", [(arm, loss) for arm, loss, _ in lines], None),
-            _figure("Accuracy, %", [(arm, right) for arm, _, right in lines], 100),
+            *(_figures_many(lines) if arms[0].many else _figures_single(lines)),
             class_="pair",
         ),
         id="training",
     )
+
+
+Lines = Sequence[tuple[Arm, np.ndarray]]
+
+
+def _lead(epochs: int, trainings: int) -> str:
+    measured = f"Measured on the training videos over {epochs} epochs"
+    if trainings == 1:
+        return f"{measured}."
+    return (
+        f"{measured}; bold is the mean of {trainings} trainings (folds and seeds), thin lines are "
+        "each of them."
+    )
+
+
+def _figures_single(lines: Lines) -> list[Html]:
+    right = [(arm, 100 * read(arm, "accuracy")) for arm, _ in lines]
+    return [_figure("Loss", lines, None), _figure("Accuracy, %", right, 100)]
+
+
+def _figures_many(lines: Lines) -> list[Html]:
+    """The loss; and of those that are taught, what the teacher's part of it is and does."""
+    figures = [_figure("Loss", lines, None, finest=FINE)]
+    taught = [arm for arm, _ in lines if arm.runs[0].config.distill is not None]
+    if taught:
+        titles = {
+            "teacher": "Distillation loss, before its weight λ2",
+            "heard": "Teacher’s gradient ÷ labels’ gradient",
+        }
+        for name, title in titles.items():
+            own = [(arm, read(arm, name)) for arm in taught]
+            figures.append(_figure(title, own, None, finest=FINE))
+    return figures
 
 
 def read(arm: Arm, name: str) -> np.ndarray:
@@ -67,9 +101,9 @@ def read(arm: Arm, name: str) -> np.ndarray:
     return np.array([row[:shortest] for row in rows], float)
 
 
-def _figure(title: str, lines: Sequence[tuple[Arm, np.ndarray]], top: float | None) -> Html:
+def _figure(title: str, lines: Lines, top: float | None, finest: float = 0.5) -> Html:
     high = top or max(float(values.max()) for _, values in lines)
-    scale = Scale.around([0.0, high], least=0)
+    scale = Scale.around([0.0, high], least=0, finest=finest)
     if top:
         scale = Scale(0, top, 25)
     epochs = lines[0][1].shape[1]
@@ -78,7 +112,9 @@ def _figure(title: str, lines: Sequence[tuple[Arm, np.ndarray]], top: float | No
         parts += [tag("path", d=_path(row, scale), class_=f"thin {arm.view}") for row in values]
     for arm, values in lines:
         parts.append(tag("path", d=_path(values.mean(0), scale), class_=f"bold {arm.view}"))
-    spoken = "; ".join(f"{arm.name} ends at {values[:, -1].mean():.2f}" for arm, values in lines)
+    digits = 2 if scale.step >= 0.5 else 4
+    ends = [(arm.name, f"{values[:, -1].mean():.{digits}f}") for arm, values in lines]
+    spoken = "; ".join(f"{name} ends at {end}" for name, end in ends)
     picture = tag(
         "svg",
         *parts,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from glidn.report.markup import Html, tag
 
 HEIGHT = 24
+# Tick distances of a scale.
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 # Free at either side, so that a mark at the very end is not cut; in percent of the width.
 MARGIN = 3.0
 
@@ -24,15 +26,18 @@ class Scale:
     step: float
 
     @staticmethod
-    def around(values: Iterable[float], least: float, most: float = math.inf) -> "Scale":
+    def around(
+        values: Iterable[float], least: float, most: float = math.inf, finest: float = 0.5
+    ) -> "Scale":
         """The round scale that holds all values and 0..1 steps of them.
 
         Args:
             least, most: what the scale may not exceed.
+            finest: the smallest distance of ticks.
         """
         every = list(values)
         low, high = min(every), max(every)
-        step = next((s for s in (0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 5), 50)
+        step = next((s for s in STEPS if s >= finest and (high - low) / s <= 5), 50)
         return Scale(
             max(math.floor(low / step) * step, least),
             min(math.ceil(high / step) * step, most),
@@ -55,7 +60,8 @@ class Mark:
     """A dot, with its interval where there is one.
 
     Attributes:
-        kind: its CSS class: a view ("local", "global", "none"), "ours", or "paper" (hollow).
+        kind: its CSS class: a view ("local", "global", "none"), "ours", "paper" (hollow), or
+            "chance" (a short upright line).
     """
 
     value: float
@@ -72,7 +78,7 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
         zero: draw the line of no difference.
     """
     # Ours stand one above the other, so that equal values do not hide each other.
-    ours = [mark for mark in marks if mark.kind != "paper"]
+    ours = [mark for mark in marks if mark.kind not in ("paper", "chance")]
     apart = 6.5 if len(ours) > 1 else 0
     height = {id(mark): HEIGHT / 2 for mark in marks} | {
         id(mark): HEIGHT / 2 + apart * (row - (len(ours) - 1) / 2) for row, mark in enumerate(ours)
@@ -83,6 +89,11 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
     ]
     if zero:
         parts.append(tag("line", class_="zero", x1=scale.at(0), x2=scale.at(0), y1=0, y2=HEIGHT))
+    parts += [
+        tag("line", class_="chance", x1=scale.at(m.value), x2=scale.at(m.value), y1=3, y2=21)
+        for m in marks
+        if m.kind == "chance"
+    ]
     for mark in marks:
         if mark.low is not None and mark.high is not None:
             parts.append(
@@ -100,6 +111,7 @@ def plot(scale: Scale, marks: Sequence[Mark], label: str, zero: bool = False) ->
             "circle", class_=f"dot {mark.kind}", cx=scale.at(mark.value), cy=height[id(mark)], r=4.5
         )
         for mark in marks
+        if mark.kind != "chance"
     ]
     return tag(
         "svg", *parts, class_="dots", width="100%", height=HEIGHT, role="img", aria_label=label
@@ -113,3 +125,17 @@ def axis(scale: Scale, unit: str = "") -> Html:
         for tick in scale.ticks
     ]
     return tag("svg", *numbers, class_="dots axis", width="100%", height=18, aria_hidden="true")
+
+
+def bar(share: float, chance: float, kind: str) -> Html:
+    """A bar as wide as its place, with a mark where chance is; shares in 0..1."""
+    return tag(
+        "svg",
+        tag("rect", class_="empty", width="100%", height=10, rx=2),
+        tag("rect", class_=f"bar {kind}", width=f"{100 * share:.1f}%", height=10, rx=2),
+        tag("line", class_="zero", x1=f"{100 * chance:.1f}%", x2=f"{100 * chance:.1f}%", y2=10),
+        class_="bar",
+        width="100%",
+        height=10,
+        aria_hidden="true",
+    )

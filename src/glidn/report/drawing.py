@@ -33,6 +33,7 @@ THUMB, GAP, LINE, CAPTION = 58, 8, 14, 26
 STRIP = GAP + THUMB + 2 * LINE + GAP  # cut-outs and two lines of words below them
 TAG = 17  # height of a category's name
 PLACES = 6  # cut-outs in the strip
+NAMED = 8  # with more boxes in a frame, only those with an edge are named
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,11 @@ def _draw_boxes(brush: Brush, stage: Stage, moment: Moment) -> None:
 def _draw_tags(brush: Brush, stage: Stage, moment: Moment) -> None:
     """The category of every box: above it, or where no other one stands."""
     taken: list[tuple[float, float, float]] = []
-    for slot in np.flatnonzero(moment.boxes.real[moment.row]):
+    slots = np.flatnonzero(moment.boxes.real[moment.row])
+    if len(slots) > NAMED:
+        ends = {end[1] for edge in moment.edges for end in (edge.listener, edge.target)}
+        slots = np.array([slot for slot in slots if slot in ends], np.int64)
+    for slot in slots:
         x1, y1, _, y2 = stage.box(moment.boxes.xyxy[moment.row, slot])
         words = spaced(moment.boxes.categories[slot])
         width = text_width(words, 13) + 8

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glidn.report.markup import Html, count, join, listed, spaced, tag
+from glidn.report import facts
+from glidn.report.dots import bar
+from glidn.report.markup import Html, count, join, tag
 from glidn.report.sources import Arm, Sources
 from glidn.runs import Run
 
@@ -13,11 +15,7 @@ WHAT = (
     "relates the nodes of each frame, the global view those of the whole video, and one can teach "
     "the other."
 )
-KINDS = {
-    "crop": "frozen ResNet features of each box",
-    "small": "a small network on each box",
-    "geometry": "place, size, motion and category of each box",
-}
+WHICH = ("Which activity does a video show?", "Which actions does a video show?")
 
 
 def section(sources: Sources) -> Html:
@@ -27,11 +25,12 @@ def section(sources: Sources) -> Html:
         "header",
         tag("p", "glidn", class_="brand"),
         tag("h1", title(sources)),
-        tag("p", WHAT, class_="lead"),
+        tag("p", WHAT.replace(*WHICH) if sources.many else WHAT, class_="lead"),
         tag("div", *(_tile(arm) for arm in sources.arms), class_="tiles"),
         tag("p", _how_measured(sources), class_="quiet"),
         *(tag("p", note, class_="note") for note in sources.notes),
-        tag("details", tag("summary", "How this was made"), _facts(sources)),
+        _unread(sources),
+        tag("details", tag("summary", "How this was made"), facts.table(sources)),
         _left_out(run),
     )
 
@@ -49,88 +48,111 @@ def title(sources: Sources) -> str:
 
 
 def _tile(arm: Arm) -> Html:
-    values = arm.accuracies
-    spread = (
-        f"± {np.std(values, ddof=1):.1f} over {len(values)} seeds"
-        if len(values) > 1
-        else f"mean of folds {100 * arm.scores[0].mean:.1f} ± {100 * arm.scores[0].std:.1f}"
-    )
+    values = arm.percents
+    below = _tile_many(arm) if arm.many else [tag("span", _spread(arm), class_="quiet")]
     return tag(
         "div",
         tag("span", arm.name, tag("small", arm.role), class_="name"),
-        tag("span", f"{values.mean():.1f}", tag("small", "%"), class_="figure"),
-        tag("span", spread, class_="quiet"),
+        tag("span", f"{values.mean():.1f}", tag("small", _unit(arm)), class_="figure"),
+        *below,
         class_=f"tile {arm.view}",
     )
 
 
+def _unit(arm: Arm) -> str:
+    return "% mAP" if arm.many else "%"
+
+
+def _spread(arm: Arm) -> str:
+    values = arm.percents
+    if len(values) > 1:
+        return f"± {np.std(values, ddof=1):.1f} over {len(values)} seeds"
+    if arm.many:
+        return ""
+    return f"mean of folds {100 * arm.scores[0].mean:.1f} ± {100 * arm.scores[0].std:.1f}"
+
+
+def _tile_many(arm: Arm) -> list[Html]:
+    """A bar with chance marked, and the same ranking by other rules."""
+    found = arm.precisions
+    chance = float(np.mean([one.chance for one in found]))
+    other = {
+        "weighted": float(np.mean([one.weighted for one in found])),
+        "scikit-learn’s rule": float(np.mean([one.sklearn for one in found])),
+        "chance": chance,
+    }
+    words = [f"{name} {100 * value:.1f}" for name, value in other.items()]
+    return [
+        bar(float(arm.percents.mean()) / 100, chance, arm.view),
+        tag("span", " · ".join([*filter(None, [_spread(arm)]), *words]), class_="quiet"),
+    ]
+
+
 def _how_measured(sources: Sources) -> str:
     """The circumstances that a figure means nothing without."""
-    about, train = sources.first.about, sources.first.config.train
+    arm, train = sources.arms[0], sources.first.config.train
+    about = sources.first.about
     seeds = max(len(arm.runs) for arm in sources.arms)
-    videos = sources.arms[0].scores[0].videos
     who = (
         "each by a network that never saw its subject"
-        if sources.arms[0].unseen_people
+        if arm.unseen_people
         else "none of which was trained on"
     )
-    classes = len(sources.first.classes)
+    if sources.many:
+        measured = _how_ranked(arm, who)
+    else:
+        classes = len(sources.first.classes)
+        measured = (
+            f"Accuracy over {count(arm.videos, 'test video')}, {who}. "
+            f"Guessing among {classes} classes gives about {100 / classes:.0f}%."
+        )
+    if views := _views(arm):
+        measured = f"{measured} {views}"
+    trained = (
+        f"Trained on the other videos of {about['dataset']['name']} for "
+        f"{count(train.epochs, 'epoch')}, with"
+        if train.epochs
+        else f"Tested on {about['dataset']['name']} with the weights that it began with,"
+    )
+    return f"{measured} {trained} {count(seeds, 'seed')}, on {str(about['started'])[:10]}."
+
+
+def _how_ranked(arm: Arm, who: str) -> str:
+    found = arm.precisions[0]
     return (
-        f"Accuracy over {count(videos, 'test video')}, {who}. "
-        f"Guessing among {classes} classes gives about {100 / classes:.0f}%. Trained on the other "
-        f"videos of {about['dataset']['name']} for {count(train.epochs, 'epoch')}, with "
-        f"{count(seeds, 'seed')}, on {str(about['started'])[:10]}."
+        "Mean average precision (mAP) by the official rule of Charades, over "
+        f"{count(len(found.per_class), 'class', 'classes')} that {count(arm.videos, 'test video')} "
+        f"show, {who}. Weighted: each class counts as many times as videos show it. Random scores "
+        f"get {100 * found.chance:.1f}%, the mark on the bar."
     )
 
 
-def _facts(sources: Sources) -> Html:
-    run = sources.first
-    about, config, data = run.about, run.config, run.about["dataset"]
-    seeds = sorted({found.config.train.seed for arm in sources.arms for found in arm.runs})
-    train = config.train
-    facts = {
-        "Dataset": f"{data['name']}: {count(data['videos'], 'video')}",
-        "Subjects": listed(data["subjects"]) or "not named",
-        "Classes": listed(spaced(name) for name in data["classes"]),
-        "Objects": listed(spaced(name) for name in data["categories"] if name != data["person"]),
-        "Nodes": " + ".join(KINDS[kind] for kind in config.nodes.kinds),
-        "Time": f"{count(config.data.steps, 'step')} per video",
-        "Network": _network(sources),
-        "Teaching": _teaching(run),
-        "Training": f"{count(train.epochs, 'epoch')}, batches of {train.batch}, learning rate "
-        f"{train.lr:g}; the last epoch is tested",
-        "Seeds": listed(map(str, seeds)),
-        "Machine": f"{about['machine']}; {about['device']}",
-        "Software": f"glidn {about['glidn']}"
-        f" (commit {about['commit'] or 'unknown'}), torch {about['torch']}, "
-        f"Python {about['python']}",
-        "Started": str(about["started"]).replace("T", " ").replace("+00:00", " UTC"),
-    }
-    pairs = [
-        tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items() if value
-    ]
-    command = tag("div", tag("dt", "Command"), tag("dd", tag("code", about["command"])))
-    return tag("dl", *pairs, command, class_="facts")
-
-
-def _network(sources: Sources) -> str:
-    view = sources.related[0].runs[0].config.view
-    parts = [
-        f"{count(view.layers, 'graph attention layer')} of width {view.width}, "
-        f"{count(view.heads, 'head')}",
-        f"readout: {view.readout}",
-    ]
-    if view.time:
-        parts.append("nodes know their time")
-    return "; ".join(parts)
-
-
-def _teaching(run: Run) -> str:
-    distill = run.config.distill
-    if distill is None:
+def _views(arm: Arm) -> str:
+    """What a test video is scored on; "" where that is the whole of it at once."""
+    clips = arm.runs[0].config.clips
+    if clips is None:
         return ""
-    who = "mutual" if distill.mutual else f"teacher {distill.teacher}"
-    return f"{who}; T = {distill.temperature:g}, λ1 = {distill.lambda1:g}, λ2 = {distill.lambda2:g}"
+    views = clips.test_clips * clips.test_crops
+    how = {"max": "the largest", "mean": "the mean"}[clips.fuse]
+    return (
+        f"Each test video is seen in {count(views, 'view')} "
+        f"({count(clips.test_clips, 'clip')} × {count(clips.test_crops, 'crop')}); its score for a "
+        f"class is {how} of theirs."
+    )
+
+
+def _unread(sources: Sources) -> Html:
+    """The test videos that could not be read, and why."""
+    unread = sources.unread
+    if not unread:
+        return Html()
+    return tag(
+        "details",
+        tag("summary", f"{count(len(unread), 'test video')} could not be read"),
+        tag("p", "They count as found in no class: they rank last.", class_="quiet"),
+        tag("ul", *(tag("li", tag("b", name), f": {why}") for name, why in unread.items())),
+        open=True,
+    )
 
 
 def _left_out(run: Run) -> Html:

@@ -1,5 +1,6 @@
 """HTML and SVG from small functions that escape whatever is not markup already."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -42,6 +43,11 @@ def as_html(text: str) -> Html:
 def spaced(name: str) -> str:
     """A class or category as it reads: picking_objects -> picking objects."""
     return name.replace("_", " ")
+
+
+def class_name(name: str) -> str:
+    """A class as it reads; the codes of Charades are left out: c000 Holding a cup."""
+    return re.sub(r"^c\d{3} (?=\S)", "", spaced(name))
 
 
 def signed(value: float) -> str:

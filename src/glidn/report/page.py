@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from glidn.files import write_text
-from glidn.report import confusion, curves, head, rules, sources, tables, why
+from glidn.report import confusion, curves, head, precision, rules, sources, tables, why
 from glidn.report.markup import Html, tag
 from glidn.report.sources import Sources
 
@@ -41,11 +41,11 @@ def write_report(path: Path, out: Path | None = None, progress: Progress | None 
 def page(found: Sources, progress: Progress | None = None) -> str:
     """The whole page."""
     sections = [
-        tables.differences(found.differences) if found.differences else Html(),
-        tables.section(found.tables) if found.tables else Html(),
+        tables.differences(found.differences, found.measure) if found.differences else Html(),
+        tables.section(found.tables, found.measure) if found.tables else Html(),
         rules.section(found.label_rules) if found.label_rules else Html(),
         why.section(found, progress),
-        confusion.section(found.arms),
+        precision.section(found.arms) if found.many else confusion.section(found.arms),
         curves.section(found.arms),
     ]
     # The style and the script are ours, and hold nothing of the user's.

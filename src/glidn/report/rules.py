@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from glidn.report.dots import bar
 from glidn.report.markup import Html, tag
 
 # Less than this above chance is chance: what a view that sees nothing reaches by luck.
@@ -57,16 +58,7 @@ def _cell(rows: Sequence[dict[str, Any]], view: str) -> Html:
     accuracy = float(np.mean([row["accuracy"] for row in rows]))
     chance = float(rows[0]["chance"])
     learnt = accuracy > chance + CLEAR
-    bar = tag(
-        "svg",
-        tag("rect", class_="empty", width="100%", height=10, rx=2),
-        tag("rect", class_=f"bar {colour(view)}", width=f"{100 * accuracy:.1f}%", height=10, rx=2),
-        tag("line", class_="zero", x1=f"{100 * chance:.1f}%", x2=f"{100 * chance:.1f}%", y2=10),
-        class_="bar",
-        width="100%",
-        height=10,
-        aria_hidden="true",
-    )
+    shown = bar(accuracy, chance, colour(view))
     words = tag("span", "learns it" if learnt else "does not", class_="verdict")
     number = tag("b", f"{100 * accuracy:.0f}")
-    return tag("td", number, words, bar, class_="learnt" if learnt else "chance", data_view=view)
+    return tag("td", number, words, shown, class_="learnt" if learnt else "chance", data_view=view)

@@ -9,20 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from glidn import evaluation, runs
+from glidn import evaluation, many_labels, runs
 from glidn.config import Context
 from glidn.errors import RunError
 from glidn.evaluation import Predictions, Scores
+from glidn.many_labels import ManyPredictions, ManyScores
 from glidn.runs import Run
 
 NAMES = {"local": "Local view", "global": "Global view", "none": "No relations"}
 # The plans of a reproduction that the page looks into; the others appear in its tables.
 PLANS = ("baseline", "local", "global")
+# What the plans' names begin with where several backbones are compared; the first that was run.
+BACKBONES = ("", "i3d-", "slowfast-")
 
 
 @dataclass(frozen=True)
 class Arm:
     """One network design, and the runs that trained it, one per seed.
+
+    With one label per video it has `predictions` and `scores`, with many labels `rankings` and
+    `precisions`.
 
     Attributes:
         view: "local", "global" or "none".
@@ -35,7 +41,17 @@ class Arm:
 
     @property
     def name(self) -> str:
-        return NAMES[self.view]
+        return "Backbone alone" if self.alone else NAMES[self.view]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a video network that sees whole pictures and no boxes."""
+        return self.runs[0].config.view.scene == "only"
+
+    @property
+    def many(self) -> bool:
+        """Whether a video has many labels."""
+        return self.runs[0].task == "multi"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -57,10 +73,43 @@ class Arm:
         """Per seed, the scores of its predictions."""
         return [evaluation.score(folds, self.classes) for folds in self.predictions]
 
+    @cached_property
+    def rankings(self) -> list[dict[str, ManyPredictions]]:
+        """Per seed, the scores that every fold gave its test videos."""
+        return [
+            {
+                fold: many_labels.read(run.fold(fold) / f"{self.view}.csv", run.classes)
+                for fold in run.folds
+            }
+            for run in self.runs
+        ]
+
+    @cached_property
+    def precisions(self) -> list[ManyScores]:
+        """Per seed, the average precisions."""
+        return [evaluation.score_many(run, self.view) for run in self.runs]
+
+    @cached_property
+    def unread(self) -> dict[str, str]:
+        """The test videos that could not be read, in any of the runs: name, and why."""
+        return {
+            video: why
+            for run in self.runs
+            for fold in run.folds
+            for video, why in runs.read_unread(run, fold).items()
+        }
+
     @property
-    def accuracies(self) -> np.ndarray:
-        """(S,) over all videos, in percent, per seed."""
-        return 100 * np.array([scores.pooled for scores in self.scores])
+    def videos(self) -> int:
+        """How many were tested."""
+        return (self.precisions if self.many else self.scores)[0].videos
+
+    @property
+    def percents(self) -> np.ndarray:
+        """(S,) per seed: accuracy over all videos, with many labels mAP; in percent."""
+        if self.many:
+            return 100 * np.array([found.mean for found in self.precisions])
+        return 100 * np.array([found.pooled for found in self.scores])
 
     @property
     def confusion(self) -> np.ndarray:
@@ -91,9 +140,33 @@ class Sources:
         return bool(self.tables)
 
     @property
+    def many(self) -> bool:
+        """Whether a video has many labels."""
+        return self.arms[0].many
+
+    @property
+    def measure(self) -> str:
+        """What the figures are percent of."""
+        return "mAP" if self.many else "accuracy"
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """The test videos that some network could not read: name, and why."""
+        return {video: why for arm in self.arms for video, why in arm.unread.items()}
+
+    @property
     def first(self) -> Run:
-        """The run whose circumstances stand for all."""
-        return self.arms[0].runs[0]
+        """The run whose circumstances stand for all: the reported one, not its teacher."""
+        return self._own(self.arms)
+
+    @property
+    def looked_at(self) -> Run:
+        """The run whose test videos are shown."""
+        return self._own(self.related)
+
+    def _own(self, arms: Sequence[Arm]) -> Run:
+        every = [arm.runs[0] for arm in arms]
+        return next((run for run in every if run.path == self.path), every[0])
 
     @property
     def related(self) -> tuple[Arm, ...]:
@@ -120,12 +193,14 @@ def read(path: Path) -> Sources:
             else "it holds no run.json; give the folder of a run or of a reproduction"
         )
         raise RunError(f"{path} cannot be reported: {what}.")
+    arms, notes = _of_reproduction(path)
     return Sources(
         path,
-        _ordered(_of_reproduction(path)),
+        _ordered(arms),
         tables=_rows(path / "tables.json", ("table", "row", "paper", "mean")),
         differences=_rows(path / "differences.json", ("what", "mean", "low", "high")),
         label_rules=label_rules,
+        notes=notes,
     )
 
 
@@ -150,21 +225,32 @@ def _of_run(run: Run) -> tuple[list[Arm], tuple[str, ...]]:
     return [taught, Arm(view, f"teacher of the {own} view", (teacher,))], ()
 
 
-def _of_reproduction(path: Path) -> list[Arm]:
+def _of_reproduction(path: Path) -> tuple[list[Arm], tuple[str, ...]]:
     seeds = sorted((path / "runs").glob("seed*"), key=lambda folder: (len(folder.name), folder))
-    arms = []
-    for plan in PLANS:
-        found = tuple(
-            _finished(seed / plan) for seed in seeds if (seed / plan / "run.json").exists()
-        )
-        if found:
-            arms.append(Arm(found[0].views[0], "", found))
-    if not arms:
+    looked_into: list[Arm] = []
+    others = []
+    for backbone in BACKBONES:
+        arms = []
+        for plan in (backbone + name for name in PLANS):
+            folders = [seed / plan for seed in seeds if (seed / plan / "run.json").exists()]
+            if folders and looked_into:
+                others.append(plan)
+            elif folders:
+                found = tuple(_finished(folder) for folder in folders)
+                arms.append(Arm(found[0].views[0], "", found))
+        looked_into = looked_into or arms
+    if not looked_into:
         raise RunError(
             f"{path} holds tables but none of the runs {', '.join(PLANS)} under runs/seed0; "
             "run glidn reproduce again."
         )
-    return arms
+    if not others:
+        return looked_into, ()
+    name = looked_into[0].runs[0].path.name
+    return looked_into, (
+        f"The page looks into the runs {name.split('-')[0]}-…; those of {others[0].split('-')[0]} "
+        "are in the tables, and glidn report shows any of them by its folder.",
+    )
 
 
 def _finished(path: Path) -> Run:

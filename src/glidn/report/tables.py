@@ -8,9 +8,11 @@ from glidn.report.markup import Html, join, signed, tag
 
 Row = dict[str, Any]
 
+MEASURES = {"accuracy": "Accuracy", "mAP": "Mean average precision (mAP)"}
 
-def section(rows: Sequence[Row]) -> Html:
-    """Every table, on one scale."""
+
+def section(rows: Sequence[Row], measure: str = "accuracy") -> Html:
+    """Every table, on one scale; `measure` is a key of MEASURES."""
     known = [
         value
         for row in rows
@@ -24,7 +26,7 @@ def section(rows: Sequence[Row]) -> Html:
         tag("h2", "The paper’s tables"),
         tag(
             "p",
-            "Accuracy in percent. ",
+            f"{MEASURES[measure]} in percent. ",
             tag("span", class_="key ours"),
             " ours, mean over seeds, with a 95% interval over videos; ",
             tag("span", class_="key paper"),
@@ -69,10 +71,13 @@ def _row(row: Row, scale: Scale) -> Html:
     spoken = "" if paper is None else f"paper {paper:g}"
     if mean is not None:
         # One seed has no spread; a zero would claim that it has none.
-        spread = f" ± {row['std']:.1f}" if row["seeds"] > 1 else ""
+        spread = f" ± {row['std']:.1f}" if row["seeds"] > 1 and row["std"] is not None else ""
         ours = join([tag("b", f"{mean:.1f}"), tag("small", spread)])
-        interval, seeds = f"{row['low']:.1f} to {row['high']:.1f}", str(row["seeds"])
-        spoken = f"ours {mean:.1f}, interval {interval}; {spoken}".rstrip("; ")
+        said, seeds = f"ours {mean:.1f}", str(row["seeds"])
+        if row.get("low") is not None:
+            interval = f"{row['low']:.1f} to {row['high']:.1f}"
+            said += f", interval {interval}"
+        spoken = f"{said}; {spoken}".rstrip("; ")
     cells = [
         tag("th", row["row"], tag("small", note), scope="row", class_="what"),
         tag("td", plot(scale, marks, spoken), class_="plot"),
@@ -84,15 +89,15 @@ def _row(row: Row, scale: Scale) -> Html:
     return tag("tr", *cells)
 
 
-def differences(rows: Sequence[Row]) -> Html:
+def differences(rows: Sequence[Row], measure: str = "accuracy") -> Html:
     """Does each part help? A forest plot, with every line said in words."""
     scale = Scale.around([0.0, *(row[key] for row in rows for key in ("low", "high"))], least=-100)
     lines = [
         tag(
             "li",
             tag("div", _upper(row["what"]), class_="what"),
-            tag("div", plot(scale, [_mark(row)], sentence(row), zero=True), class_="plot"),
-            tag("p", sentence(row)),
+            tag("div", plot(scale, [_mark(row)], sentence(row, measure), zero=True), class_="plot"),
+            tag("p", sentence(row, measure)),
             class_=verdict(row),
         )
         for row in rows
@@ -102,7 +107,7 @@ def differences(rows: Sequence[Row]) -> Html:
         tag("h2", "Does it help?"),
         tag(
             "p",
-            "Points of accuracy gained by what each line adds, on the same videos. A line that "
+            f"Points of {measure} gained by what each line adds, on the same videos. A line that "
             "crosses zero is no evidence of an effect. The interval (95%, paired bootstrap) says "
             "how the difference may vary with other videos of this kind; it does not cover other "
             "people or other training runs.",
@@ -114,11 +119,13 @@ def differences(rows: Sequence[Row]) -> Html:
     )
 
 
-def sentence(row: Row) -> str:
+def sentence(row: Row, measure: str = "accuracy") -> str:
     """A difference in words, no stronger than its interval."""
     numbers = (
         f"{signed(row['mean'])} points, interval {signed(row['low'])} to {signed(row['high'])}"
     )
+    if measure != "accuracy" and verdict(row) == "same":
+        return f"{numbers}: the same on these videos."
     return f"{numbers}: {_MEANING[verdict(row)]}"
 
 

@@ -31,6 +31,7 @@ class Film:
         shown: the boxes of the F frames that are drawn.
         nearest: (F,) the step that is nearest to each of them.
         images, step_images: their pixels; None where the video has none.
+        fps: how many of the shown frames pass in a second.
     """
 
     video: Video
@@ -39,16 +40,13 @@ class Film:
     nearest: np.ndarray
     images: np.ndarray | None
     step_images: np.ndarray | None
+    fps: float = FPS
 
     @property
     def places(self) -> list[int]:
         """(T,) where each step stands in the strip."""
         steps = len(self.steps.real)
         return [graph.window_of(step, steps, PLACES) for step in range(steps)]
-
-    @property
-    def seconds(self) -> float:
-        return len(self.nearest) / FPS
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def clip(film: Film, view: str, weights: np.ndarray | None, words: tuple[str, st
     height, width = frames[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        write_video(path, frames, FPS)
+        write_video(path, frames, film.fps)
         content = path.read_bytes()
     still = io.BytesIO()
     Image.fromarray(frames[len(frames) // 2]).save(still, "JPEG", quality=72)
