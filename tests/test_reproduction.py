@@ -13,6 +13,7 @@ from glidn.experiment import check_teacher
 from glidn.protocol import folds
 from glidn.recipes import find
 from glidn.reproduction import cad120
+from glidn.reproduction.cad120 import Cad120
 from glidn.reproduction.forest import features
 from glidn.reproduction.reproduce import Reproduction, reproduce
 from glidn.reproduction.schedule import Job, _waves
@@ -24,7 +25,7 @@ BASE = find("cad120.tracks")
 def small(out: Path) -> Reproduction:
     train = replace(BASE.train, epochs=2)
     data = replace(BASE.data, variants=2, steps=5)
-    return Reproduction(out, replace(BASE, train=train, data=data), 2, tables=("3",))
+    return Reproduction(out, Cad120(replace(BASE, train=train, data=data)), 2, tables=("3",))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_students_wait_for_their_teachers():
 def test_an_error_in_a_worker_is_the_users_sentence(tmp_path):
     """An error while a worker reads the data must not be told as a lack of memory."""
     small_nodes = replace(BASE, nodes=NodesConfig(kinds=("small",)))
-    what = Reproduction(tmp_path / "out", small_nodes, 1, tables=("3",))
+    what = Reproduction(tmp_path / "out", Cad120(small_nodes), 1, tables=("3",))
     with pytest.raises(DataError, match="boxes but no pixels, and small nodes need them"):
         reproduce(dataset(), what, 1, lambda *_: None)
 
@@ -117,7 +118,7 @@ def test_an_error_in_a_worker_is_the_users_sentence(tmp_path):
 def test_a_teacher_of_the_same_view_is_no_teacher(done):
     config = cad120.plans()[2].config(BASE, 0, Path("x"))
     itself = DistillConfig(teacher=done.folder(0) / "local")
-    same = replace(config, data=done.base.data, distill=itself)
+    same = replace(config, data=done.paper.base.data, distill=itself)
     with pytest.raises(SettingError, match="holds the local view, which is the student's own"):
         check_teacher(same, dataset().classes, folds(dataset())[0])
 

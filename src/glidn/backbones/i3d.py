@@ -67,9 +67,7 @@ class I3D(VideoNetwork):
         self.head = None
         if classes is not None:
             window = WINDOW * dilation  # as many pixels at either stride
-            self.head = Head(
-                _after(5, width), classes, window=window, dropout=dropout, test=test
-            )
+            self.head = Head(_after(5, width), classes, window=window, dropout=dropout, test=test)
         initialise(self)
 
     def forward(self, video: Tensor) -> Maps:

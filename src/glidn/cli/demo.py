@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
     from glidn.recipes import demo
     from glidn.report.page import write_report
     from glidn.reproduction import label_rules
+    from glidn.reproduction.cad120 import Cad120
     from glidn.reproduction.reproduce import Reproduction, reproduce
 
     began = time.monotonic()
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
             base.data.root, videos, found.workers, lambda done, of: report("generating", done, of)
         )
         dataset = datasets.load(base.data.root)
-        what = Reproduction(found.out, base, seeds, tables=("3", "8"), extras=False)
+        what = Reproduction(found.out, Cad120(base), seeds, tables=("3", "8"), extras=False)
         reproduce(dataset, what, found.workers, report)
         if not found.smallest:
             label_rules.learn_all(

@@ -61,10 +61,10 @@ def _train(path: Path, config: RunConfig) -> int:
     for note in material.notes():
         print(f"note: {note}")
     print(f"look at it: glidn report {path}")
-    return _say_unread([runs.read_unread(run, fold.name) for fold in folds])
+    return say_unread([runs.read_unread(run, fold.name) for fold in folds])
 
 
-def _say_unread(folds: Sequence[Mapping[str, str]]) -> int:
+def say_unread(folds: Sequence[Mapping[str, str]]) -> int:
     """The test videos that could not be read, at the end; the exit code."""
     unread = {video: reason for fold in folds for video, reason in fold.items()}
     for video, reason in unread.items():

@@ -29,7 +29,7 @@ I3D_CLIPS = ClipsConfig(frames=32, rate=4, short=(256, 320), test_size=224, work
 SLOWFAST_CLIPS = replace(I3D_CLIPS, frames=64, rate=2, short=(256, 340), test_size=256)
 # Two time steps over a second and a half, of 6 x 6 cells each.
 SMALL = BackboneConfig(
-    name="i3d", width=16, blocks=(1, 1, 1, 1), res5_stride=1, frozen_norm=False, dropout=0.0
+    name="i3d", width=8, blocks=(1, 1, 1, 1), res5_stride=1, frozen_norm=False, dropout=0.0
 )
 SMALL_CLIPS = ClipsConfig(
     frames=4,
@@ -155,7 +155,7 @@ def small_i3d() -> RunConfig:
             base.train,
             optimizer="adam",
             epochs=16,
-            lr=2e-3,
+            lr=6e-3,
             schedule="cosine",
             weight_decay=0.01,
             checkpoint_every=5,

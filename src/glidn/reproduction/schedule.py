@@ -1,4 +1,4 @@
-"""Many small trainings over all cores; what is done is not done again."""
+"""Many trainings over all cores, or on one GPU; what is done is not done again."""
 
 import multiprocessing
 import os
@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,17 @@ from glidn.types import Dataset
 
 @dataclass(frozen=True)
 class Job:
-    """One fold of one run; `needs` is the run whose fold must be done before."""
+    """One fold of one run.
+
+    Attributes:
+        needs: the run whose fold must be done before.
+        config: its data, nodes, backbone and clips say how videos are prepared for it.
+    """
 
     run: Path
     fold: str
     needs: Path | None = None
+    config: RunConfig = field(default_factory=RunConfig)
 
     def is_done(self) -> bool:
         from glidn import runs
@@ -32,16 +38,15 @@ class Job:
 def train_all(
     jobs: Sequence[Job],
     dataset: Dataset,
-    config: RunConfig,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Train every job, teachers before their students.
 
     Args:
-        config: data and nodes settings that all jobs share; each worker reads the data once.
-        workers: processes; default: one per core. Each trains with one thread, so the results do
-            not depend on their number.
+        workers: processes; default: one per core, or one in all where there is a GPU, which they
+            would share. Each trains with one thread, so the results do not depend on their
+            number.
 
     Raises:
         GlidnError: as the training raised it; what was done by then is kept.
@@ -52,11 +57,11 @@ def train_all(
     done = len(jobs) - len(todo)
     if progress:
         progress(done, len(jobs))
-    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     if not todo:
         return
+    workers = min(workers or _usual_workers(), len(todo))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _prepare, (dataset, config)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (dataset,)) as pool:
         try:
             for wave in _waves(todo):
                 futures = [pool.submit(_train, job) for job in wave]
@@ -91,28 +96,38 @@ def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return waves
 
 
-# A worker's own copy of the data, made once by `_prepare`; or why it could not be made, because
-# an error there would only look like a killed process.
-_material: list[Any] = []
+def _usual_workers() -> int:
+    import torch
+
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
-def _prepare(dataset: Dataset, config: RunConfig) -> None:
+# A worker's own copy of the data, and what was prepared of it, by the settings that it depends on.
+_dataset: list[Dataset] = []
+_materials: dict[tuple, Any] = {}
+
+
+def _begin(dataset: Dataset) -> None:
     # Ctrl-C reaches every process of the terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
-    from glidn.material import prepare
-
     torch.set_num_threads(1)
-    try:
-        _material.append(prepare(dataset, config, None))
-    except GlidnError as error:
-        _material.append(error)
+    # A spawned process would spawn its own, too; those that decode need the platform's usual way.
+    multiprocessing.set_start_method(None, force=True)
+    _dataset.append(dataset)
 
 
 def _train(job: Job) -> None:
     from glidn import experiment, runs
+    from glidn.material import prepare
 
-    if isinstance(_material[0], GlidnError):
-        raise _material[0]
-    experiment.train_fold(runs.read(job.run), job.fold, _material[0])
+    config = job.config
+    backbone = config.backbone and config.backbone.name
+    # Not all of the config, or every seed would read the data again.
+    settings = (config.data, config.nodes, config.clips, backbone)
+    if settings not in _materials:
+        _materials[settings] = prepare(_dataset[0], config, None)
+    run = runs.read(job.run)
+    experiment.check_backbone(run.config, runs.read_fold(run, job.fold))
+    experiment.train_fold(run, job.fold, _materials[settings])
