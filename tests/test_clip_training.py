@@ -166,6 +166,37 @@ def test_a_first_stage_that_saw_a_test_video_is_refused(tmp_path):
         experiment.check_backbone(replace(config, backbone=nowhere), fold)
 
 
+def test_a_classifier_of_other_classes_is_not_tested_as_it_is(tmp_path):
+    """With no training to come, it would be random."""
+    first = make_clips.config(context="none", scene="only")
+    train(tmp_path / "first", first)
+    fewer = replace(make_clips.dataset(), classes=make_clips.CLASSES[:2])
+    videos = [
+        replace(v, segments=tuple(s for s in v.segments if s.label in fewer.classes))
+        for v in fewer.videos
+    ]
+    fewer = replace(fewer, videos=tuple(videos))
+    backbone = replace(first.backbone, weights=tmp_path / "first")
+    again = replace(first, backbone=backbone, train=replace(first.train, epochs=0))
+    with pytest.raises(RunError, match=r"classes.*train\.epochs"):
+        train(tmp_path / "tested", again, fewer)
+    train(tmp_path / "trained", replace(again, train=replace(first.train, epochs=1)), fewer)
+
+
+def test_notes_of_other_weights_do_not_count(tmp_path):
+    """A test was interrupted, and the network trained anew: nothing of the old one is kept."""
+    config = make_clips.config()
+    run = train(tmp_path / "run", config)
+    scores = (run.fold("test") / "local.csv").read_text()
+    for path in run.fold("test").glob("local.*"):
+        path.unlink()
+    (run.fold("test") / "local.test").mkdir()
+    note = {"video": "v12", "scores": [0.5, 0.5, 0.5]}
+    (run.fold("test") / "local.test" / "0.jsonl").write_text(json.dumps(note) + "\n")
+    train(tmp_path / "run", config)
+    assert (run.fold("test") / "local.csv").read_text() == scores
+
+
 def test_a_teacher_of_other_clips_is_refused(tmp_path):
     config = make_clips.config(context="global")
     data = make_clips.dataset()
@@ -279,6 +310,7 @@ def test_settings_that_cannot_be_are_refused():
     from glidn.errors import SettingError
 
     good = make_clips.config()
+    good = replace(good, backbone=replace(good.backbone, frozen_norm=False))
     check(good)
     wrong = {
         "clips.short": clips(good, short=(24, 40)),
@@ -288,6 +320,7 @@ def test_settings_that_cannot_be_are_refused():
         "scene=only": replace(good, view=replace(good.view, scene="only")),
         "scene=sum": replace(good, view=replace(good.view, scene="sum", width=9)),
         "for region nodes": replace(RunConfig(), clips=ClipsConfig()),
+        "backbone.weights names no weights": make_clips.config(),
     }
     for sentence, config in wrong.items():
         with pytest.raises(SettingError, match=sentence):

@@ -1,5 +1,6 @@
 """A network's weights in and out of a run folder, as safetensors."""
 
+import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -34,6 +35,14 @@ def load(network: AnyNetwork, path: Path) -> AnyNetwork:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path} does not hold the weights of this network: {reason}") from error
     return network.eval()
+
+
+def digest(network: AnyNetwork) -> str:
+    """Changes with any weight."""
+    found = hashlib.sha256()
+    for value in network.state_dict().values():
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def read_backbone(folder: Path, view: str) -> Checkpoint:

@@ -72,6 +72,12 @@ def _check_regions(config: RunConfig) -> None:
         raise SettingError(
             "region nodes need the settings backbone and clips; begin with the recipe charades.i3d."
         )
+    if backbone.weights is None and backbone.frozen_norm:
+        raise SettingError(
+            "backbone.weights names no weights, and frozen batch normalisation needs trained ones: "
+            "give a published checkpoint (see: glidn weights FILE) or the run folder of a first "
+            "stage, or set backbone.frozen_norm=false to train from random weights."
+        )
     counts = {
         "clips.frames": clips.frames,
         "clips.rate": clips.rate,

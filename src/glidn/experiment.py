@@ -13,7 +13,8 @@ from glidn.model import AnyNetwork, BackboneAlone, build
 from glidn.protocol import Fold
 from glidn.runs import Run
 from glidn.sources import Source
-from glidn.training import Present, Teacher, consult, fit, seeded
+from glidn.training import Present, Teacher, consult, seeded
+from glidn.training import fit as train
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +45,7 @@ def train_fold(
     for network in networks.values():
         material.measure(network, fold.train)
     teacher = _consult_teacher(run, fold, material, source)
-    fit(networks, source, run.config.train, run.config.distill, teacher, folder, progress)
+    train(networks, source, run.config.train, run.config.distill, teacher, folder, progress)
     for view, network in networks.items():
         if processes.is_first():
             checkpoint.save(network, folder / f"{view}.safetensors")
@@ -61,8 +62,9 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
         RunError, DataError: its weights are missing or do not fit.
     """
     network = _untrained(run, view, material)
+    check_backbone(run.config, fold)
     if run.config.backbone is not None and run.config.backbone.weights is not None:
-        _load_backbone(network, run.config.backbone.weights, fold)
+        _load_backbone(network, run.config.backbone.weights, fold, run.config.train.epochs)
     return network
 
 
@@ -109,10 +111,13 @@ def check_backbone(config: RunConfig, fold: Fold) -> None:
             )
 
 
-def _load_backbone(network: AnyNetwork, path: Path, fold: Fold) -> None:
+def _load_backbone(network: AnyNetwork, path: Path, fold: Fold, epochs: int) -> None:
     """A published checkpoint's weights, or those that a first stage ended with.
 
-    The classifier is taken along where the classes are as many; else it stays random.
+    The classifier is taken along where the classes are as many; else it is still to be trained.
+
+    Raises:
+        RunError: it is, and there is nothing to train it.
     """
     name = "backbone" if isinstance(network, BackboneAlone) else "encode.backbone"
     found = (
@@ -120,7 +125,14 @@ def _load_backbone(network: AnyNetwork, path: Path, fold: Fold) -> None:
         if path.is_dir()
         else foreign.read(path)
     )
-    foreign.fit(found, network.get_submodule(name), without_head=True)
+    fit = foreign.fit(found, network.get_submodule(name), without_head=True)
+    untrained = [key for key in (*fit.missing, *fit.other_shape) if key.startswith("head.")]
+    if untrained and not epochs:
+        raise RunError(
+            f"{path} has a classifier for {found.classes or 'no'} classes, which is not this "
+            "dataset's number, and train.epochs=0 would test an untrained one; give weights for "
+            "these classes, or train: --train.epochs 60."
+        )
 
 
 def _view_config(config: RunConfig, view: Context) -> ViewConfig:
@@ -174,7 +186,7 @@ def _consult_teacher(run: Run, fold: Fold, material: AnyMaterial, source: Source
     if teacher is None:
         return None
     view = _teaching_view(run.config, teacher)
-    network = trained(teacher, fold.name, view, material)
+    network = trained(teacher, fold.name, view, material).to(processes.device())
     # Looks that come again are judged once.
     return consult(network, source) if source.variants else Present(network)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from glidn import evaluation, features, many_labels, multiview, processes, runs
+from glidn import checkpoint, evaluation, features, many_labels, multiview, processes, runs
 from glidn.average_precision import labels_shown
 from glidn.batch import Sample
 from glidn.clips import Kept, is_short
@@ -95,7 +95,8 @@ class Films:
     ) -> None:
         """Write what a trained network says of the test videos, over all their views."""
         videos = [self.videos[video] for video in fold.test]
-        notes = run.fold(fold.name) / f"{view}.test"
+        folder = run.fold(fold.name) / f"{view}.test"
+        notes = folder / checkpoint.digest(network)  # what other weights said does not count
         said = multiview.test(network, videos, self.cutter, notes, progress)
         if processes.is_first():
             classes = len(run.classes)
@@ -114,7 +115,7 @@ class Films:
                 with np.errstate(divide="ignore"):
                     single = evaluation.Predictions(fold.test, subjects, truth, np.log(scores))
                 evaluation.write(path, single, run.classes)
-            shutil.rmtree(notes, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         processes.wait()
 
     def notes(self) -> list[str]:

@@ -24,6 +24,13 @@ def is_first() -> bool:
     return number() == 0
 
 
+def device() -> torch.device:
+    """Where this process computes: its own accelerator, where there is one."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
 def wait() -> None:
     """Go on when every process has come here; files that one has written are then there for all."""
     if count() > 1:
@@ -51,7 +58,6 @@ def fabric(train: TrainConfig) -> Fabric:
 @functools.cache
 def _join() -> None:
     """Once per process."""
-    gpu = torch.cuda.is_available()
-    if gpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    torch.distributed.init_process_group("nccl" if gpu else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(device())
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

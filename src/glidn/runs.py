@@ -7,7 +7,8 @@ folds/<fold>/fold.json       the videos it trained on and those it tested
 folds/<fold>/log.jsonl       a line per epoch
 folds/<fold>/checkpoint.pt   to resume from; gone when the fold is done
 folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predictions
-folds/<fold>/<view>.test/    scores so far, of a test that goes on; gone when the fold is done
+folds/<fold>/<view>.test/    scores so far of a long test, by the weights that gave them; gone
+                             when the fold is done
 folds/<fold>/unread.json     test videos that could not be read, and why; if there are any
 """
 
