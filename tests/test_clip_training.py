@@ -160,10 +160,10 @@ def test_a_first_stage_that_saw_a_test_video_is_refused(tmp_path):
     config = replace(config, backbone=replace(config.backbone, weights=tmp_path / "first"))
     (fold,) = protocol.folds(replace(data, videos=swapped))
     with pytest.raises(LeakError, match="trained on 12 of the test videos"):
-        experiment.check_backbone(config, fold)
+        experiment.check_backbone(config, data.classes, fold)
     with pytest.raises(RunError, match="nowhere does not exist"):
         nowhere = replace(config.backbone, weights=tmp_path / "nowhere")
-        experiment.check_backbone(replace(config, backbone=nowhere), fold)
+        experiment.check_backbone(replace(config, backbone=nowhere), data.classes, fold)
 
 
 def test_a_classifier_of_other_classes_is_not_tested_as_it_is(tmp_path):
@@ -181,6 +181,21 @@ def test_a_classifier_of_other_classes_is_not_tested_as_it_is(tmp_path):
     with pytest.raises(RunError, match=r"classes.*train\.epochs"):
         train(tmp_path / "tested", again, fewer)
     train(tmp_path / "trained", replace(again, train=replace(first.train, epochs=1)), fewer)
+
+
+def test_a_test_can_be_had_again_without_training(tmp_path):
+    """Damaged predictions were removed, and a video that could not be read was mended."""
+    run = train(tmp_path / "run", make_clips.config(), make_clips.dataset(broken=(14,)))
+    log_before, weights_before = log(run), weights(run)
+    assert runs.read_unread(run, "test")
+    (run.fold("test") / "local.csv").unlink()
+    again = train(tmp_path / "run", make_clips.config())
+    assert log(again) == log_before and not runs.read_unread(again, "test")
+    assert all(torch.equal(weights_before[key], value) for key, value in weights(again).items())
+    fresh = train(tmp_path / "whole", make_clips.config())
+    assert (again.fold("test") / "local.csv").read_text() == (
+        fresh.fold("test") / "local.csv"
+    ).read_text()
 
 
 def test_notes_of_other_weights_do_not_count(tmp_path):
@@ -254,6 +269,7 @@ def test_notes_name_short_videos_and_those_without_boxes():
 
 WORKER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import make_clips
 from glidn import experiment, processes, protocol, runs
@@ -261,6 +277,8 @@ from glidn.material import prepare
 
 out = Path(sys.argv[1])
 config, data = make_clips.config(), make_clips.dataset()
+if len(sys.argv) > 2:
+    config = replace(config, backbone=replace(config.backbone, frozen_norm=False))
 folds = protocol.folds(data)
 if processes.is_first():
     runs.create(out, config, data, folds)
@@ -273,27 +291,31 @@ print("TESTED", processes.number(), *decoded)
 """
 
 
-def test_two_processes_train_and_test_as_one(tmp_path):
-    """On gloo: equal weights for the same global batch, and each test video scored once."""
+def in_two_processes(folder: Path, *words: str) -> list[list[str]]:
+    """Train and test by torchrun on gloo; the test videos that each process decoded."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = tmp_path / "worker.py"
+    script = folder.parent / "worker.py"
     script.write_text(WORKER)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
-        *(f"--master-port={port}", str(script), str(tmp_path / "two")),
+        *(f"--master-port={port}", str(script), str(folder), *words),
     ]
-    tests = str(Path(__file__).parent)
     done = subprocess.run(
         command,
-        env={**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    tested = [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("TESTED")]
+    return [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("TESTED")]
+
+
+def test_two_processes_train_and_test_as_one(tmp_path):
+    """Equal weights for the same global batch, and each test video scored once."""
+    tested = in_two_processes(tmp_path / "two")
     assert sorted(name for names in tested for name in names) == [f"v{n}" for n in range(12, 17)]
     assert all(len(names) >= 2 for names in tested)
 
@@ -303,6 +325,19 @@ def test_two_processes_train_and_test_as_one(tmp_path):
     assert scores[0].videos == scores[1].videos
     np.testing.assert_allclose(scores[0].scores, scores[1].scores, rtol=1e-4)
     assert log(one)[-1]["local.loss"] == pytest.approx(log(two)[-1]["local.loss"], rel=1e-4)
+
+
+def test_two_processes_whose_statistics_differ_test_one_network(tmp_path):
+    """Batch normalisation that is not frozen sees each process's own videos."""
+    in_two_processes(tmp_path / "two", "unfrozen")
+    two = runs.read(tmp_path / "two")
+    said = (two.fold("test") / "local.csv").read_text()
+    (two.fold("test") / "local.csv").unlink()
+    experiment.train_fold(two, "test", prepare(make_clips.dataset(), two.config, None))
+    again = many_labels.read(two.fold("test") / "local.csv", two.classes)
+    (tmp_path / "before.csv").write_text(said)
+    before = many_labels.read(tmp_path / "before.csv", two.classes)
+    np.testing.assert_allclose(before.scores, again.scores, rtol=1e-4)
 
 
 def test_settings_that_cannot_be_are_refused():
@@ -321,6 +356,17 @@ def test_settings_that_cannot_be_are_refused():
         "scene=sum": replace(good, view=replace(good.view, scene="sum", width=9)),
         "for region nodes": replace(RunConfig(), clips=ClipsConfig()),
         "backbone.weights names no weights": make_clips.config(),
+        "clips.fps is 0": clips(good, fps=0.0),
+        "clips.gap is -1": clips(good, gap=-1.0),
+        "clips.size is 0": clips(good, size=0),
+        "clips.test_size is 40": clips(good, test_size=40),
+        "backbone.dropout": replace(good, backbone=replace(good.backbone, dropout=1.5)),
+        "res5_stride is 3": replace(good, backbone=replace(good.backbone, res5_stride=3)),
+        "leaves nothing to train": replace(
+            make_clips.config(context="none", scene="only"),
+            backbone=replace(good.backbone, frozen=True),
+        ),
+        "first box for its person": replace(good, view=replace(good.view, readout="persons")),
     }
     for sentence, config in wrong.items():
         with pytest.raises(SettingError, match=sentence):

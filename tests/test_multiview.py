@@ -86,3 +86,9 @@ def test_an_interrupted_test_goes_on(material, tmp_path):
     assert list(resumed) == list(whole)
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
     assert [bool(video.pixels.decoded) for video in videos] == [False, False, True, True, True]
+
+
+def test_a_video_that_could_not_be_read_is_asked_for_again(material, tmp_path):
+    (tmp_path / "0.jsonl").write_text('{"video": "v12", "error": "cut off"}\n')
+    said = multiview.test(network(), [material.videos["v12"]], material.cutter, tmp_path)
+    assert not said.unread and len(said.scores["v12"]) == 3

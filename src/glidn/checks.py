@@ -3,6 +3,8 @@
 from glidn.config import RunConfig
 from glidn.errors import SettingError
 
+STRIDE = 32  # pixels from one cell of res5 to the next, or twice that of a finer map
+
 
 def check(config: RunConfig) -> None:
     """Refuse settings that cannot be.
@@ -80,6 +82,8 @@ def _check_regions(config: RunConfig) -> None:
         )
     counts = {
         "clips.frames": clips.frames,
+        "clips.size": clips.size,
+        "clips.test_size": clips.test_size,
         "clips.rate": clips.rate,
         "clips.boxes": clips.boxes,
         "clips.test_clips": clips.test_clips,
@@ -89,6 +93,41 @@ def _check_regions(config: RunConfig) -> None:
     for name, value in counts.items():
         if value < 1:
             raise SettingError(f"{name} is {value}; it must be at least 1.")
+    least = {
+        "clips.variants": clips.variants,
+        "clips.workers": clips.workers,
+        "clips.memory": clips.memory,
+        "clips.gap": clips.gap,
+    }
+    for name, amount in least.items():
+        if amount < 0:
+            raise SettingError(f"{name} is {amount:g}; it must be at least 0.")
+    if clips.fps <= 0:
+        raise SettingError(f"clips.fps is {clips.fps:g}; it must be above 0.")
+    for name, share in (
+        ("backbone.dropout", backbone.dropout),
+        ("view.scene_dropout", view.scene_dropout),
+    ):
+        if not 0 <= share < 1:
+            raise SettingError(f"{name} is {share:g}; it must be at least 0 and below 1.")
+    for name, side in (("clips.size", clips.size), ("clips.test_size", clips.test_size)):
+        if side % STRIDE:
+            raise SettingError(
+                f"{name} is {side}; it must be a multiple of {STRIDE}, or the network's cells "
+                "would not lie evenly on the frame."
+            )
+    if backbone.res5_stride not in (1, 2):
+        raise SettingError(f"backbone.res5_stride is {backbone.res5_stride}; it must be 1 or 2.")
+    if backbone.frozen and view.scene == "only":
+        raise SettingError(
+            "backbone.frozen=true with view.scene=only leaves nothing to train; set one of them "
+            "otherwise. To test weights as they are: train.epochs=0."
+        )
+    if view.readout == "persons":
+        raise SettingError(
+            "view.readout=persons takes a video's first box for its person, and region nodes are "
+            "ordered by score; choose mean, max or attention."
+        )
     if not clips.size <= clips.short[0] <= clips.short[1]:
         low, high = clips.short
         raise SettingError(
@@ -107,8 +146,9 @@ def _check_regions(config: RunConfig) -> None:
             f"view.scene=only is the backbone alone, and view.context is {view.context}; "
             "set view.context=none."
         )
-    if view.scene == "sum" and view.context != "none" and view.width != nodes.region_width:
+    graph = view.width if view.context != "none" else view.embed or nodes.region_width
+    if view.scene == "sum" and graph != nodes.region_width:
         raise SettingError(
             f"view.scene=sum adds the scene's {nodes.region_width} features (nodes.region_width) "
-            f"to the graph's {view.width} (view.width); make them equal."
+            f"to the graph's {graph} (view.width or view.embed); make them equal."
         )

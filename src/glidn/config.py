@@ -105,8 +105,8 @@ class ClipsConfig:
         fuse: How the scores of a video's views become one.
         views_per_batch: Views that go through the network at once in the test.
         workers: Processes that decode for one training process; 0: none but itself.
-        memory: GiB of decoded training videos that each of them keeps, so as to decode short
-            videos once and not every epoch.
+        memory: GiB of decoded training videos that each of them keeps for each kind of clips, so
+            as to decode short videos once and not every epoch.
     """
 
     frames: int = 32

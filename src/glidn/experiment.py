@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from glidn import checkpoint, processes, protocol, runs
 from glidn.backbones import foreign
 from glidn.config import Context, RunConfig, ViewConfig
@@ -13,8 +15,7 @@ from glidn.model import AnyNetwork, BackboneAlone, build
 from glidn.protocol import Fold
 from glidn.runs import Run
 from glidn.sources import Source
-from glidn.training import Present, Teacher, consult, seeded
-from glidn.training import fit as train
+from glidn.training import Present, Teacher, consult, fit, seeded
 
 Progress = Callable[[int, int], None]
 
@@ -34,24 +35,54 @@ def train_fold(
 
     Raises:
         LeakError: the teacher, or the first stage, was trained on a video that this fold tests.
-        RunError: one of them is missing, not done, or does not fit.
+        RunError: one of them is missing, not done, or does not fit; or the accelerator's memory
+            is too small.
     """
     if run.is_done(name):
         return
     fold = runs.read_fold(run, name)
     folder = run.fold(name)
-    source = material.source(fold.train, run.config.train.seed)
+    try:
+        networks = _trained_before(run, name, material)
+        if networks is None:
+            networks = _train(run, fold, material, progress)
+        for view, network in networks.items():
+            material.test(run, fold, view, network, testing)
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"{folder}: the accelerator's memory is full; give the same command with more parts "
+            "of a step (--train.accumulate 2), or in the test with --clips.views_per_batch 1."
+        ) from error
+    if processes.is_first():
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _trained_before(run: Run, fold: str, material: AnyMaterial) -> dict[str, AnyNetwork] | None:
+    """The networks of a fold whose training is done, though predictions are missing."""
+    folder = run.fold(fold)
+    kept = [(folder / f"{view}.safetensors").exists() for view in run.views]
+    if (folder / "checkpoint.pt").exists() or not all(kept):
+        return None
+    return {view: trained(run, fold, view, material).to(processes.device()) for view in run.views}
+
+
+def _train(
+    run: Run, fold: Fold, material: AnyMaterial, progress: Progress | None
+) -> dict[str, AnyNetwork]:
+    config, folder = run.config, run.fold(fold.name)
+    source = material.source(fold.train, config.train.seed)
     networks: dict[str, AnyNetwork] = {view: fresh(run, fold, view, material) for view in run.views}
     for network in networks.values():
         material.measure(network, fold.train)
     teacher = _consult_teacher(run, fold, material, source)
-    train(networks, source, run.config.train, run.config.distill, teacher, folder, progress)
+    fit(networks, source, config.train, config.distill, teacher, folder, progress)
     for view, network in networks.items():
+        # Statistics of batch normalisation that is not frozen differ between processes.
+        processes.share(network)
         if processes.is_first():
             checkpoint.save(network, folder / f"{view}.safetensors")
-        material.test(run, fold, view, network, testing)
-    if processes.is_first():
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    processes.wait()
+    return networks
 
 
 def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetwork:
@@ -62,7 +93,7 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
         RunError, DataError: its weights are missing or do not fit.
     """
     network = _untrained(run, view, material)
-    check_backbone(run.config, fold)
+    _guard_first_stage(run.config, fold)
     if run.config.backbone is not None and run.config.backbone.weights is not None:
         _load_backbone(network, run.config.backbone.weights, fold, run.config.train.epochs)
     return network
@@ -85,14 +116,22 @@ def trained(run: Run, fold: str, view: Context, material: AnyMaterial) -> AnyNet
     return checkpoint.load(_untrained(run, view, material), path)
 
 
-def check_backbone(config: RunConfig, fold: Fold) -> None:
-    """Refuse a first stage that cannot be gone on from.
+def check_backbone(config: RunConfig, classes: Sequence[str], fold: Fold) -> None:
+    """Refuse weights that cannot be gone on from, before a run folder is made for them.
 
     Raises:
-        LeakError: it was trained on a video that the fold tests.
-        RunError: it is missing or not done.
-        DataError: the file is missing, or no checkpoint.
+        LeakError: the first stage was trained on a video that the fold tests.
+        RunError: it is missing or not done, or there is nothing to train its classifier.
+        DataError: the file is no checkpoint, or one of another network.
     """
+    if config.backbone is None or config.backbone.weights is None:
+        return
+    _guard_first_stage(config, fold)
+    network = build(config.nodes, config.view, {}, len(classes), config.backbone)
+    _load_backbone(network, config.backbone.weights, fold, config.train.epochs)
+
+
+def _guard_first_stage(config: RunConfig, fold: Fold) -> None:
     path = config.backbone.weights if config.backbone else None
     if path is None:
         return
@@ -125,8 +164,8 @@ def _load_backbone(network: AnyNetwork, path: Path, fold: Fold, epochs: int) -> 
         if path.is_dir()
         else foreign.read(path)
     )
-    fit = foreign.fit(found, network.get_submodule(name), without_head=True)
-    untrained = [key for key in (*fit.missing, *fit.other_shape) if key.startswith("head.")]
+    loaded = foreign.fit(found, network.get_submodule(name), without_head=True)
+    untrained = [key for key in (*loaded.missing, *loaded.other_shape) if key.startswith("head.")]
     if untrained and not epochs:
         raise RunError(
             f"{path} has a classifier for {found.classes or 'no'} classes, which is not this "
@@ -177,7 +216,7 @@ def _inputs(config: RunConfig) -> tuple:
         config.nodes,
         config.data.steps,
         config.backbone and config.backbone.name,
-        clips and (clips.frames, clips.rate, clips.boxes, clips.box_frames),
+        clips and (clips.frames, clips.rate, clips.fps, clips.boxes, clips.box_frames, clips.gap),
     )
 
 
@@ -193,6 +232,11 @@ def _consult_teacher(run: Run, fold: Fold, material: AnyMaterial, source: Source
 
 def _teaching_view(config: RunConfig, teacher: Run) -> Context:
     """The view of the teacher's run that is not the student's own."""
+    if "none" in teacher.views:
+        raise SettingError(
+            f"distill.teacher: {teacher.path} relates nothing (view.context=none), so it is no "
+            "view that could teach another; name a run of the local or the global view."
+        )
     others = [view for view in teacher.views if view != config.view.context]
     if not others:
         raise SettingError(

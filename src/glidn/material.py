@@ -111,9 +111,14 @@ class Films:
                 many = many_labels.ManyPredictions(fold.test, subjects, truth, scores)
                 many_labels.write(path, many, run.classes)
             else:
-                truth = np.array([run.classes.index(video.label) for video in videos])
-                with np.errstate(divide="ignore"):
-                    single = evaluation.Predictions(fold.test, subjects, truth, np.log(scores))
+                # An unread video has no label that could be called right or wrong.
+                read = [row for row, video in enumerate(videos) if len(said.scores[video.name])]
+                single = evaluation.Predictions(
+                    videos=tuple(videos[row].name for row in read),
+                    subjects=tuple(subjects[row] for row in read),
+                    truth=np.array([run.classes.index(videos[row].label) for row in read]),
+                    logits=np.log(scores[read]),
+                )
                 evaluation.write(path, single, run.classes)
             shutil.rmtree(folder, ignore_errors=True)
         processes.wait()

@@ -137,8 +137,9 @@ class Network(nn.Module):
         return Output(self.classify(pooled), nodes)  # (B, K)
 
     def probabilities(self, batch: Batch) -> Tensor:
-        """(B, K) in 0..1: how likely each of several classes is shown."""
-        return self(batch).logits.sigmoid()
+        """(B, K) in 0..1: how likely each class is shown, of several or of one."""
+        logits = self(batch).logits
+        return logits.sigmoid() if batch.labels.dim() == 2 else logits.softmax(-1)
 
     def see(self, batch: Batch) -> Seen:
         """The nodes before they are related, and the scene."""

@@ -70,7 +70,8 @@ def test(
             elsewhere.
     """
     network.eval()
-    found = _read_notes(notes)
+    # A video that could not be read may have been mended.
+    found = {name: note for name, note in _read_notes(notes).items() if "scores" in note}
     if progress:
         progress(len(found), len(videos))
     todo = [video for video in videos if video.name not in found]
@@ -90,6 +91,12 @@ def test(
             progress(min(len(found) + done * processes.count(), len(videos)), len(videos))
     processes.wait()
     found = _read_notes(notes)
+    missing = [video.name for video in videos if video.name not in found]
+    if missing:
+        raise RunError(
+            f"{notes} lacks the scores of {len(missing):,} videos, first {missing[0]}, which "
+            "another process noted; give the same command again."
+        )
     return Said(
         {video.name: torch.tensor(found[video.name].get("scores", [])) for video in videos},
         tuple(
@@ -103,11 +110,13 @@ def test(
 def _prepared(
     videos: Sequence[Video], cutter: Cutter
 ) -> Iterator[tuple[str, Prepared | GlidnError]]:
-    """Decoded test videos in order, one ahead of the network where other processes decode."""
+    """Decoded test videos in order, a few ahead of the network where other processes decode."""
     loader: DataLoader = DataLoader(
         _Tests(videos, cutter),
         batch_size=None,
         num_workers=loaders(cutter.config),
+        # All frames of a video lie in shared memory until its turn comes.
+        prefetch_factor=1 if loaders(cutter.config) else None,
         generator=torch.Generator().manual_seed(0),
     )
     yield from loader
@@ -158,5 +167,6 @@ def _read_notes(folder: Path) -> dict[str, dict]:
                 note = json.loads(line)
             except ValueError:
                 continue
-            found[note["video"]] = note
+            if "scores" in note or note["video"] not in found:
+                found[note["video"]] = note
     return found

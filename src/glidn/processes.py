@@ -2,9 +2,11 @@
 
 import functools
 import os
+from datetime import timedelta
 
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 
 from glidn.config import TrainConfig
 
@@ -38,6 +40,13 @@ def wait() -> None:
         torch.distributed.barrier()
 
 
+def share(network: nn.Module) -> None:
+    """Give every process the first one's weights and statistics."""
+    if count() > 1:
+        for value in network.state_dict().values():
+            torch.distributed.broadcast(value, 0)
+
+
 def fabric(train: TrainConfig) -> Fabric:
     """The engine: one device, or data-parallel processes under torchrun on one machine or many."""
     if count() == 1:
@@ -60,4 +69,7 @@ def _join() -> None:
     """Once per process."""
     if torch.cuda.is_available():
         torch.cuda.set_device(device())
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    # Long, because all wait for the slowest at the end of a test of hours.
+    torch.distributed.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(hours=12)
+    )

@@ -37,7 +37,7 @@ def build_backbone(config: BackboneConfig, classes: int | None) -> VideoNetwork:
     network = NETWORKS[config.name](
         classes,
         res5_stride=config.res5_stride,
-        frozen_norm=config.frozen_norm,
+        frozen_norm=config.frozen_norm or config.frozen,
         dropout=config.dropout,
         width=config.width,
         blocks=config.blocks,

@@ -37,13 +37,16 @@ from glidn.protocol import Fold
 from glidn.types import Dataset, LeftOut
 
 FORMAT = 1
-# Where data and cache lie, and who decodes, changes no result; what the data are is compared.
+# Where data and cache lie, who decodes, and in which parts a step is computed, changes no result
+# (but for the order of sums); what the data are is compared.
 WITHOUT_EFFECT = (
     "data.root",
     "nodes.cache",
     "clips.workers",
     "clips.memory",
     "clips.views_per_batch",
+    "train.accumulate",
+    "train.checkpoint_every",
 )
 
 
@@ -167,7 +170,9 @@ def digest(dataset: Dataset) -> str:
             found.update(repr((track.name, track.category)).encode())
             found.update(track.frames.tobytes() + track.xyxy.tobytes())
         if dataset.task == "multi":
-            found.update(repr(video.segments).encode())
+            found.update(repr((video.segments, video.width, video.height)).encode())
+            for track in video.tracks:
+                found.update(b"" if track.scores is None else track.scores.tobytes())
     return found.hexdigest()[:16]
 
 
@@ -218,10 +223,13 @@ def read_fold(run: Run, name: str) -> Fold:
 
 
 def write_unread(run: Run, fold: str, unread: Sequence[LeftOut]) -> None:
-    """Note the test videos that could not be read; nothing where there are none."""
+    """Note the test videos that could not be read; no file where there are none."""
+    path = run.fold(fold) / "unread.json"
     if unread:
         rows = [dataclasses.asdict(one) for one in unread]
-        write_text(run.fold(fold) / "unread.json", json.dumps(rows, indent=1) + "\n")
+        write_text(path, json.dumps(rows, indent=1) + "\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_unread(run: Run, fold: str) -> dict[str, str]:

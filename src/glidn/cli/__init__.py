@@ -1,6 +1,7 @@
 """The command line: one file per command, imported only when it is asked for."""
 
 import importlib
+import os
 import sys
 
 from glidn import __version__
@@ -36,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if words[0] not in COMMANDS:
             raise GlidnError(f"no command '{words[0]}'{nearest(words[0], COMMANDS)}.")
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and words[0] != "train":
+            raise GlidnError(f"torchrun is for glidn train; start glidn {words[0]} without it.")
         return importlib.import_module(f"glidn.cli.{words[0]}").main(words[1:])
     except GlidnError as error:
         print(f"glidn: {error}", file=sys.stderr)

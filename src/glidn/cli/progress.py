@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-Report = Callable[[str, int, int], None]
+Report = Callable[[str, float, int], None]
 
 
 @contextlib.contextmanager
@@ -22,7 +22,7 @@ def progress_bar(show: bool = True) -> Iterator[Report]:
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bars:
         tasks: dict[str, int] = {}
 
-        def report(description: str, done: int, total: int) -> None:
+        def report(description: str, done: float, total: int) -> None:
             if description not in tasks:
                 tasks[description] = bars.add_task(description, total=total)
             bars.update(tasks[description], completed=done, total=total)  # type: ignore[arg-type]

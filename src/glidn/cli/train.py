@@ -41,7 +41,7 @@ def _train(path: Path, config: RunConfig) -> int:
     folds = protocol.folds(dataset, config.folds)
     for fold in folds:
         experiment.check_teacher(config, dataset.classes, fold)
-        experiment.check_backbone(config, fold)
+        experiment.check_backbone(config, dataset.classes, fold)
     with progress_bar(show=processes.is_first()) as report:
         material = prepare(dataset, config, report)
         if processes.is_first():

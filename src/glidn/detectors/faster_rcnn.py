@@ -4,6 +4,7 @@ Proposals are what its region proposal network finds before any class is asked f
 hold something, which suits objects that no list of classes names.
 """
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +180,17 @@ def _detections(boxes: Tensor, scores: Tensor, categories: tuple[str, ...]) -> D
     return Detections(boxes.cpu().numpy(), scores.cpu().numpy(), categories)
 
 
+def _repeatable() -> contextlib.AbstractContextManager:
+    # Without `enabled`, these flags would switch cuDNN off.
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True)
+
+
 def _guarded(detect: Detector) -> Detector:
     """The same bits for the same frames, and one sentence where memory runs out."""
 
     def run(frames: np.ndarray) -> list[Detections]:
         try:
-            with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
+            with torch.inference_mode(), _repeatable():
                 return detect(frames)
         except torch.OutOfMemoryError as error:
             raise GlidnError(

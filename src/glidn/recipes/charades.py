@@ -27,7 +27,7 @@ from glidn.config import (
 I3D = BackboneConfig(name="i3d")
 I3D_CLIPS = ClipsConfig(frames=32, rate=4, short=(256, 320), test_size=224, workers=4)
 SLOWFAST_CLIPS = replace(I3D_CLIPS, frames=64, rate=2, short=(256, 340), test_size=256)
-# Two time steps over a second and a half, of 6 x 6 cells each.
+# Two time steps over a second and a half, of 6 x 6 cells each; few looks, to be learnt in minutes.
 SMALL = BackboneConfig(
     name="i3d", width=8, blocks=(1, 1, 1, 1), res5_stride=1, frozen_norm=False, dropout=0.0
 )
@@ -35,7 +35,8 @@ SMALL_CLIPS = ClipsConfig(
     frames=4,
     rate=12,
     size=96,
-    short=(96, 112),
+    short=(96, 96),
+    mirror=False,
     test_size=96,
     boxes=8,
     views_per_batch=10,
@@ -154,7 +155,7 @@ def small_i3d() -> RunConfig:
         train=replace(
             base.train,
             optimizer="adam",
-            epochs=16,
+            epochs=5,
             lr=6e-3,
             schedule="cosine",
             weight_decay=0.01,

@@ -10,7 +10,7 @@ from glidn.protocol import Fold
 from glidn.runs import Run
 from glidn.types import Dataset
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, float, int], None]
 
 
 @dataclass(frozen=True)

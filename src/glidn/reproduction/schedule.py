@@ -1,10 +1,11 @@
 """Many trainings over all cores, or on one GPU; what is done is not done again."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +40,12 @@ def train_all(
     jobs: Sequence[Job],
     dataset: Dataset,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, int], None] | None = None,
 ) -> None:
     """Train every job, teachers before their students.
 
     Args:
+        progress: called with the jobs done, the parts of running ones included, and their number.
         workers: processes; default: one per core, or one in all where there is a GPU, which they
             would share. Each trains with one thread, so the results do not depend on their
             number.
@@ -61,15 +63,19 @@ def train_all(
         return
     workers = min(workers or _usual_workers(), len(todo))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (dataset,)) as pool:
+    running = context.Value("q", 0)  # thousandths of jobs that are done of those that run
+    with ProcessPoolExecutor(workers, context, _begin, (dataset, running)) as pool:
         try:
             for wave in _waves(todo):
-                futures = [pool.submit(_train, job) for job in wave]
-                for future in as_completed(futures):
-                    future.result()
-                    done += 1
+                pending = {pool.submit(_train, job) for job in wave}
+                while pending:
+                    ready, pending = wait(pending, LOOK, FIRST_COMPLETED)
+                    for future in ready:
+                        future.result()
+                        done += 1
                     if progress:
-                        progress(done, len(jobs))
+                        part = min(max(running.value, 0) / 1000, len(pending))
+                        progress(done + part, len(jobs))
         except KeyboardInterrupt:
             # Waiting for what is running could take an hour; checkpoints are whole at any time.
             for child in multiprocessing.active_children():
@@ -102,12 +108,15 @@ def _usual_workers() -> int:
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
+LOOK = 2.0  # seconds from one look at running jobs to the next
+
 # A worker's own copy of the data, and what was prepared of it, by the settings that it depends on.
 _dataset: list[Dataset] = []
 _materials: dict[tuple, Any] = {}
+_running: list[Any] = []
 
 
-def _begin(dataset: Dataset) -> None:
+def _begin(dataset: Dataset, running: Any) -> None:
     # Ctrl-C reaches every process of the terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
@@ -116,6 +125,7 @@ def _begin(dataset: Dataset) -> None:
     # A spawned process would spawn its own, too; those that decode need the platform's usual way.
     multiprocessing.set_start_method(None, force=True)
     _dataset.append(dataset)
+    _running.append(running)
 
 
 def _train(job: Job) -> None:
@@ -129,5 +139,25 @@ def _train(job: Job) -> None:
     if settings not in _materials:
         _materials[settings] = prepare(_dataset[0], config, None)
     run = runs.read(job.run)
-    experiment.check_backbone(run.config, runs.read_fold(run, job.fold))
-    experiment.train_fold(run, job.fold, _materials[settings])
+    with _telling() as told:
+        experiment.train_fold(run, job.fold, _materials[settings], told)
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Callable[[int, int], None]]:
+    """Give what a job tells its steps; when it ends, its part is taken back and it counts whole."""
+    mine = 0
+
+    def told(done: int, of: int) -> None:
+        nonlocal mine
+        part = 1000 * done // of
+        if part != mine:
+            with _running[0].get_lock():
+                _running[0].value += part - mine
+            mine = part
+
+    try:
+        yield told
+    finally:
+        with _running[0].get_lock():
+            _running[0].value -= mine
