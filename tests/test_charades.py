@@ -253,6 +253,19 @@ def test_a_dump_that_is_longer_than_its_row(tmp_path):
     assert "holds YSKX3-000073.jpg, and its row gives 1.00 s" in problem.sentence
 
 
+def test_a_dump_that_is_a_little_shorter_than_its_row(tmp_path):
+    """Would catch: an epoch that ends at a rounded length. A hole in the middle is damage."""
+    root = with_dump(write(tmp_path))
+    dump = root / "Charades_v1_rgb" / "YSKX3"
+    (dump / "YSKX3-000024.jpg").unlink()
+    (video,) = (video for video in load(root).videos if video.name == "YSKX3")
+    found = video.pixels.read(np.array([22, 23]))
+    assert np.array_equal(found[0], found[1])
+    (dump / "YSKX3-000010.jpg").unlink()
+    with pytest.raises(DataError, match=r"YSKX3-000010\.jpg .*does not exist"):
+        video.pixels.read(np.array([9]))
+
+
 def test_missing_empty_and_broken_videos(tmp_path):
     """Would catch: a broken download found only after hours of training."""
     root = with_films(write(tmp_path))

@@ -36,8 +36,8 @@ def test_a_test_video_in_training_is_a_leak():
 def test_a_teacher_that_saw_a_test_video_is_a_leak():
     fold = Fold("anna", ("a",), ("b", "c"))
     with pytest.raises(LeakError, match=r"teacher runs/x was trained on 1 of the test videos"):
-        guard_teacher(fold, ("a", "c"), "runs/x")
-    guard_teacher(fold, ("a", "z"), "runs/x")
+        guard_teacher(fold, ("a", "c"), "the teacher runs/x")
+    guard_teacher(fold, ("a", "z"), "the teacher runs/x")
 
 
 def test_one_subject_cannot_be_left_out():

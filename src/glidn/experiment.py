@@ -142,7 +142,8 @@ def _guard_first_stage(config: RunConfig, fold: Fold) -> None:
         )
     if path.is_dir():
         first = runs.read(path)
-        protocol.guard_teacher(fold, runs.read_fold(first, fold.name).train, str(path))
+        saw = runs.read_fold(first, fold.name).train
+        protocol.guard_teacher(fold, saw, f"the first stage {path}")
         if not first.is_done(fold.name):
             raise RunError(
                 f"the first stage {path} has not finished fold {fold.name}; give the command that "
@@ -200,7 +201,8 @@ def check_teacher(config: RunConfig, classes: Sequence[str], fold: Fold) -> Run 
             "with the same data, nodes and clips settings."
         )
     _teaching_view(config, teacher)
-    protocol.guard_teacher(fold, runs.read_fold(teacher, fold.name).train, str(path))
+    saw = runs.read_fold(teacher, fold.name).train
+    protocol.guard_teacher(fold, saw, f"the teacher {path}")
     if not teacher.is_done(fold.name):
         raise RunError(
             f"the teacher {path} has not finished fold {fold.name}; give the command that trained "

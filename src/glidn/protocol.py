@@ -74,15 +74,19 @@ def _by_split(dataset: Dataset) -> Fold:
     return Fold("test", train, test)
 
 
-def guard_teacher(fold: Fold, teacher_saw: Iterable[str], teacher: str) -> None:
-    """Refuse a teacher that was trained on a video which this fold tests.
+def guard_teacher(fold: Fold, saw: Iterable[str], who: str) -> None:
+    """Refuse a teacher, or a first stage, that was trained on a video which this fold tests.
+
+    Args:
+        saw: the videos that it was trained on.
+        who: "the teacher runs/x", for the error.
 
     Raises:
         LeakError: it was.
     """
-    seen = sorted(set(fold.test) & set(teacher_saw))
+    seen = sorted(set(fold.test) & set(saw))
     if seen:
         raise LeakError(
-            f"fold {fold.name}: the teacher {teacher} was trained on {len(seen)} of the test "
-            f"videos, first {seen[0]}; train a teacher with the same folds."
+            f"fold {fold.name}: {who} was trained on {len(seen)} of the test videos, first "
+            f"{seen[0]}; train it with the same folds."
         )

@@ -76,7 +76,8 @@ class VideoAt24:
 class FrameDump:
     """A folder <id> of <id>-000001.jpg, ..., 24 a second.
 
-    The folder is never listed: all of them together hold seven million files.
+    As with a video file, the official length may differ a little: then the last image stays. The
+    folder is never listed: all of them together hold seven million files.
     """
 
     def __init__(self, folder: Path, frames: int) -> None:
@@ -102,7 +103,10 @@ class FrameDump:
                 f"{self.source} holds {too_late.name}, and its row gives {self.frames / FPS:.2f} "
                 f"s, which are {self.frames} frames; one of them is of another video."
             )
-        return FrameFolder([self.image(number) for number in range(self.frames)])
+        last = self.frames - 1
+        while last > max(self.frames - 1 - SLACK * FPS, 0) and not self.image(last).exists():
+            last -= 1
+        return FrameFolder([self.image(min(number, last)) for number in range(self.frames)])
 
     def files(self, frames: np.ndarray) -> list[Path]:
         """The images that these frames are read from."""
