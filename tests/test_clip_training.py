@@ -309,7 +309,7 @@ def in_two_processes(folder: Path, *words: str) -> list[list[str]]:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout + done.stderr
     return [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("TESTED")]
 
 
@@ -341,12 +341,15 @@ def test_two_processes_whose_statistics_differ_test_one_network(tmp_path):
 
 
 def test_settings_that_cannot_be_are_refused():
-    from glidn.checks import check
+    from glidn.checks import check, check_weights
     from glidn.errors import SettingError
 
     good = make_clips.config()
     good = replace(good, backbone=replace(good.backbone, frozen_norm=False))
     check(good)
+    check_weights(good)
+    with pytest.raises(SettingError, match=r"backbone\.weights names no weights"):
+        check_weights(make_clips.config())
     wrong = {
         "clips.short": clips(good, short=(24, 40)),
         "must be 1 or 3": clips(good, test_crops=2),
@@ -355,7 +358,6 @@ def test_settings_that_cannot_be_are_refused():
         "scene=only": replace(good, view=replace(good.view, scene="only")),
         "scene=sum": replace(good, view=replace(good.view, scene="sum", width=9)),
         "for region nodes": replace(RunConfig(), clips=ClipsConfig()),
-        "backbone.weights names no weights": make_clips.config(),
         "clips.fps is 0": clips(good, fps=0.0),
         "clips.gap is -1": clips(good, gap=-1.0),
         "clips.size is 0": clips(good, size=0),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -235,6 +236,7 @@ def here(monkeypatch):
 
     def train_all(jobs, dataset, workers, progress):
         schedule._dataset[:] = [dataset]
+        schedule._running[:] = [multiprocessing.Value("q", 0)]
         schedule._materials.clear()
         for wave in schedule._waves(jobs):
             for job in wave:

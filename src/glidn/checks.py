@@ -74,12 +74,6 @@ def _check_regions(config: RunConfig) -> None:
         raise SettingError(
             "region nodes need the settings backbone and clips; begin with the recipe charades.i3d."
         )
-    if backbone.weights is None and backbone.frozen_norm:
-        raise SettingError(
-            "backbone.weights names no weights, and frozen batch normalisation needs trained ones: "
-            "give a published checkpoint (see: glidn weights FILE) or the run folder of a first "
-            "stage, or set backbone.frozen_norm=false to train from random weights."
-        )
     counts = {
         "clips.frames": clips.frames,
         "clips.size": clips.size,
@@ -151,4 +145,19 @@ def _check_regions(config: RunConfig) -> None:
         raise SettingError(
             f"view.scene=sum adds the scene's {nodes.region_width} features (nodes.region_width) "
             f"to the graph's {graph} (view.width or view.embed); make them equal."
+        )
+
+
+def check_weights(config: RunConfig) -> None:
+    """Refuse to train a video network that has nothing to begin from.
+
+    Raises:
+        SettingError: its batch normalisation is frozen and no weights are named.
+    """
+    backbone = config.backbone
+    if backbone is not None and backbone.weights is None and backbone.frozen_norm:
+        raise SettingError(
+            "backbone.weights names no weights, and frozen batch normalisation needs trained ones: "
+            "give a published checkpoint (see: glidn weights FILE) or the run folder of a first "
+            "stage, or set backbone.frozen_norm=false to train from random weights."
         )

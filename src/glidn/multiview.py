@@ -91,6 +91,8 @@ def test(
             progress(min(len(found) + done * processes.count(), len(videos)), len(videos))
     processes.wait()
     found = _read_notes(notes)
+    # Before the caller of any process takes the notes away.
+    processes.wait()
     missing = [video.name for video in videos if video.name not in found]
     if missing:
         raise RunError(
