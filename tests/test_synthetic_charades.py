@@ -302,9 +302,12 @@ def test_wrong_settings_are_named(wrong: dict[str, float], message: str) -> None
 
 
 def test_the_shortest_videos_have_frames_for_their_scripts() -> None:
+    """Would catch: a step without a frame, whose action would then never be seen."""
     short = CharadesConfig(seconds=3, train=120)
     for number in range(short.train):
-        plan(short, "train", number)
+        made = plan(short, "train", number)
+        assert min(made.counts) >= 1
+        assert sum(made.counts) >= 0.8 * 3 * made.fps - 1
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Which settings cannot be, alone or together; asked before anything is read or written."""
 
+from collections.abc import Mapping
+
 from glidn.config import RunConfig
 from glidn.errors import SettingError
 
@@ -28,11 +30,8 @@ def check(config: RunConfig) -> None:
         "train.decay_every": train.decay_every,
         "train.checkpoint_every": train.checkpoint_every,
     }
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name} is {value}; it must be at least 1.")
-    if train.epochs < 0:
-        raise SettingError(f"train.epochs is {train.epochs}; it must be at least 0.")
+    _at_least(1, counts)
+    _at_least(0, {"train.epochs": train.epochs, "train.weight_decay": train.weight_decay})
     if not nodes.kinds:
         raise SettingError(
             "nodes.kinds is empty; name at least one of crop, small, geometry, region."
@@ -42,8 +41,7 @@ def check(config: RunConfig) -> None:
             f"view.width is {view.width}, which {view.heads} heads (view.heads) cannot share "
             "evenly."
         )
-    if not 0 <= view.dropout < 1:
-        raise SettingError(f"view.dropout is {view.dropout}; it must be at least 0 and below 1.")
+    _share("view.dropout", view.dropout)
     if train.lr <= 0:
         raise SettingError(f"train.lr is {train.lr}; it must be above 0.")
     if config.distill is not None and config.distill.temperature <= 0:
@@ -84,26 +82,18 @@ def _check_regions(config: RunConfig) -> None:
         "clips.views_per_batch": clips.views_per_batch,
         "backbone.width": backbone.width,
     }
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name} is {value}; it must be at least 1.")
+    _at_least(1, counts)
     least = {
         "clips.variants": clips.variants,
         "clips.workers": clips.workers,
         "clips.memory": clips.memory,
         "clips.gap": clips.gap,
     }
-    for name, amount in least.items():
-        if amount < 0:
-            raise SettingError(f"{name} is {amount:g}; it must be at least 0.")
+    _at_least(0, least)
     if clips.fps <= 0:
         raise SettingError(f"clips.fps is {clips.fps:g}; it must be above 0.")
-    for name, share in (
-        ("backbone.dropout", backbone.dropout),
-        ("view.scene_dropout", view.scene_dropout),
-    ):
-        if not 0 <= share < 1:
-            raise SettingError(f"{name} is {share:g}; it must be at least 0 and below 1.")
+    _share("backbone.dropout", backbone.dropout)
+    _share("view.scene_dropout", view.scene_dropout)
     for name, side in (("clips.size", clips.size), ("clips.test_size", clips.test_size)):
         if side % STRIDE:
             raise SettingError(
@@ -161,3 +151,14 @@ def check_weights(config: RunConfig) -> None:
             "give a published checkpoint (see: glidn weights FILE) or the run folder of a first "
             "stage, or set backbone.frozen_norm=false to train from random weights."
         )
+
+
+def _at_least(least: int, settings: Mapping[str, float]) -> None:
+    for name, value in settings.items():
+        if not value >= least:  # not a number is none either
+            raise SettingError(f"{name} is {value:g}; it must be at least {least}.")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise SettingError(f"{name} is {value:g}; it must be at least 0 and below 1.")
