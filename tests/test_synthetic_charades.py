@@ -16,13 +16,14 @@ from glidn.datasets.check import examine
 from glidn.datasets.synthetic import CharadesConfig, charades, write_charades
 from glidn.datasets.synthetic.charades import Plan, plan, planned
 from glidn.datasets.synthetic.charades_labels import ACTIONS, CODES, actions
-from glidn.datasets.synthetic.charades_layout import shown_on_grid, write_h264
+from glidn.datasets.synthetic.charades_layout import shown_on_grid
 from glidn.datasets.synthetic.performance import durations
 from glidn.datasets.synthetic.person import pose
 from glidn.datasets.synthetic.scene import frames, set_stage
 from glidn.datasets.synthetic.world import SUBJECTS
 from glidn.errors import DataError, SettingError
 from glidn.types import Dataset
+from glidn.video import write_video
 
 SMALL = CharadesConfig(seed=3, train=4, test=1, seconds=3.0, size=48)
 LARGE = CharadesConfig(train=150, test=60)
@@ -103,7 +104,7 @@ def test_equal_frames_are_equal_files(tmp_path: Path) -> None:
     found, kept = set(), []
     for size in range(1, 12):
         kept.append(np.full(9973 * size, size, np.uint8))  # other memory, other rubbish in it
-        write_h264(tmp_path / "a.mp4", drawn, shot.fps)
+        write_video(tmp_path / "a.mp4", drawn, shot.fps, repeatable=True)
         found.add((tmp_path / "a.mp4").read_bytes())
     assert len(found) == 1
 

@@ -35,3 +35,10 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     if close:
         return f"; nearest: {close[0]}"
     return f"; known: {', '.join(known)}" if len(known) <= 12 else ""
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, and how many more there are: "a, b, c and 7 more"."""
+    every = list(names)
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more

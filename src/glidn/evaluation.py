@@ -133,10 +133,7 @@ def read(path: Path, classes: Sequence[str]) -> Predictions:
             logits=np.array([[float(row[name]) for name in classes] for row in rows], np.float32),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} is missing or damaged ({type(error).__name__}); remove {path} and run the "
-            "command that trained it again: it makes what is missing."
-        ) from error
+        raise runs.damaged(path, error) from error
 
 
 def read_all(run: Run, view: str) -> dict[str, Predictions]:

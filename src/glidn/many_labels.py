@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from glidn import runs
 from glidn.average_precision import average_precision
-from glidn.errors import RunError
 from glidn.files import write_text
 
 GUESSES = 100  # random rankings whose mean score is chance
@@ -94,10 +94,7 @@ def read(path: Path, classes: Sequence[str]) -> ManyPredictions:
             scores=np.array([[float(row[name]) for name in classes] for row in rows], np.float32),
         )
     except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise RunError(
-            f"{path} is missing or damaged ({type(error).__name__}); remove {path} and run the "
-            "command that trained it again: it makes what is missing."
-        ) from error
+        raise runs.damaged(path, error) from error
 
 
 def pool(parts: Sequence[ManyPredictions]) -> ManyPredictions:

@@ -15,6 +15,7 @@ from glidn.average_precision import labels_shown
 from glidn.batch import Sample
 from glidn.clips import Kept, is_short
 from glidn.config import RunConfig
+from glidn.errors import few
 from glidn.model import AnyNetwork
 from glidn.protocol import Fold
 from glidn.regions import step_frames
@@ -131,15 +132,11 @@ class Films:
         found = []
         if short:
             what = "shorter than a clip; their last frame stays to its end"
-            found.append(f"{_named(short)}: {what}.")
+            found.append(f"{len(short):,} of the videos ({few(short)}): {what}.")
         if bare:
-            found.append(f"{_named(bare)}: without boxes; only their scene is seen.")
+            what = "without boxes; only their scene is seen"
+            found.append(f"{len(bare):,} of the videos ({few(bare)}): {what}.")
         return found
-
-
-def _named(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return f"{len(names):,} of the videos ({', '.join(names[:most])}{more})"
 
 
 AnyMaterial = Material | Films

@@ -243,6 +243,14 @@ def read_unread(run: Run, fold: str) -> dict[str, str]:
         raise RunError(f"{path} is damaged ({type(error).__name__}); remove it.") from error
 
 
+def damaged(predictions: Path, error: Exception) -> RunError:
+    """The one sentence about predictions that cannot be read."""
+    return RunError(
+        f"{predictions} is missing or damaged ({type(error).__name__}); remove {predictions} and "
+        "run the command that trained it again: it makes what is missing."
+    )
+
+
 def environment() -> dict[str, Any]:
     """What a number may depend on besides settings and data, for run.json."""
     import torch

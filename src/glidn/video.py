@@ -152,13 +152,24 @@ class VideoFile:
         return [self.path]
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+def write_video(
+    path: Path, frames: Iterable[np.ndarray], fps: float | Fraction, repeatable: bool = False
+) -> None:
     """Write (height, width, 3) uint8 RGB frames as H.264 that every browser plays.
 
     H.264 stores colour for blocks of 2x2 pixels, so an odd width or height is made even by
     repeating the last column or row.
+
+    Args:
+        repeatable: the same bytes for the same frames. Else libx264 chooses its threads by the
+            machine, and the bytes depend on them; with mbtree, frames of 48x64 also came out in
+            two or three ways on one machine, by what happened to lie in memory.
     """
     import av
+
+    options: dict[str, object] = {"crf": "20", "preset": "veryfast"}
+    if repeatable:
+        options |= {"threads": "1", "x264-params": "mbtree=0"}
 
     with (
         replacing(path) as temporary,
@@ -174,7 +185,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
                 )
                 stream.pix_fmt = "yuv420p"
                 stream.width, stream.height = width + width % 2, height + height % 2
-                stream.options = {"crf": "20", "preset": "veryfast"}
+                stream.options = options
             even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
         if stream is None:

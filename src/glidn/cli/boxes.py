@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glidn.cli.progress import progress_bar
-from glidn.errors import DataError, SettingError
+from glidn.errors import DataError, SettingError, few
 
 if TYPE_CHECKING:
     from glidn.datasets.problems import Problem
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
         left_out = found.left_out
         print(f"{out}: {found.boxes:,} boxes in {found.videos:,} videos.")
         if found.empty:
-            print(f"Nothing was found in {_named(found.empty)}.")
+            print(f"Nothing was found in {few(found.empty)}.")
     print(f"Look at what is in it with: glidn check {asked.dataset}")
     if (left_out or problems) and not asked.action_genome:
         print("What was done is kept: mend the rest, and run the same command with --force.")
@@ -234,8 +234,3 @@ def _tell(what: str, sentences: Sequence[str]) -> None:
         print(f"  {sentence}", file=sys.stderr)
     if len(sentences) > MOST:
         print(f"  ... and {len(sentences) - MOST:,} more", file=sys.stderr)
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

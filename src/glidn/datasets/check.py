@@ -12,7 +12,7 @@ import numpy as np
 
 from glidn.datasets import READERS, recognise
 from glidn.datasets.problems import Problem, Report
-from glidn.errors import DataError
+from glidn.errors import DataError, few
 from glidn.types import Dataset, Track, Video
 
 # Opening three frames takes ~20 ms a video (PNG 640x480), so this many take seconds, not hours.
@@ -119,29 +119,29 @@ def _notes(dataset: Dataset) -> list[str]:
             by = shown[label]
             if len(by) == 1:
                 notes.append(
-                    f"only {_named(by)} shows {label!r}: with that subject left out, nothing is "
-                    "left to learn it from"
+                    f"only {few(sorted(by))} shows {label!r}: with that subject left out, nothing "
+                    "is left to learn it from"
                 )
             elif by < subjects:
-                notes.append(f"{_named(subjects - by)} does not show {label!r}")
+                notes.append(f"{few(sorted(subjects - by))} does not show {label!r}")
         if len(subjects) == 1:
             notes.append("there is one subject only; leaving one out needs at least two")
         if nobody := [video.name for video in dataset.videos if not video.subject]:
-            notes.append(f"{_named(nobody)}: the subject is unknown")
+            notes.append(f"{few(sorted(nobody))}: the subject is unknown")
     elif unsplit := [video.name for video in dataset.videos if not video.split]:
-        notes.append(f"{_named(unsplit)}: neither in train nor in test")
+        notes.append(f"{few(sorted(unsplit))}: neither in train nor in test")
     if unshown := [label for label in dataset.classes if not shown[label]]:
-        notes.append(f"no video shows {_named(unshown)}")
+        notes.append(f"no video shows {few(sorted(unshown))}")
     low, high = USUAL_FPS
     if odd := [video.name for video in dataset.videos if not low <= video.fps <= high]:
-        notes.append(f"{_named(odd)}: frame rates outside {low} to {high} a second")
+        notes.append(f"{few(sorted(odd))}: frame rates outside {low} to {high} a second")
     people = {
         video.name
         for video in dataset.videos
         if any(track.category == dataset.person for track in video.tracks)
     }
     if empty := [video.name for video in dataset.videos if video.name not in people]:
-        notes.append(f"{_named(empty)}: no box of a {dataset.person}")
+        notes.append(f"{few(sorted(empty))}: no box of a {dataset.person}")
     jumps = [
         f"{video.name} track {track.name} after frame {frame}"
         for video in dataset.videos
@@ -157,7 +157,7 @@ def _notes(dataset: Dataset) -> list[str]:
                 "smaller copy of the videos?"
             )
     if jumps:
-        notes.append(f"{_named(jumps)}: the box jumps; is it the same object?")
+        notes.append(f"{few(sorted(jumps))}: the box jumps; is it the same object?")
     return notes
 
 
@@ -178,10 +178,3 @@ def _reach(video: Video) -> float:
     """The part of its frame's width or height that the boxes of a video reach; the larger."""
     ends = np.max([track.xyxy[:, 2:].max(axis=0) for track in video.tracks], axis=0)
     return float((ends / (video.width, video.height)).max())
-
-
-def _named(names: set[str] | list[str], most: int = 3) -> str:
-    """The first few names, and how many more there are."""
-    first = sorted(names)
-    more = f" and {len(first) - most:,} more" if len(first) > most else ""
-    return ", ".join(first[:most]) + more

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from glidn import boxes
+from glidn.datasets.box_rows import HEADER
 from glidn.datasets.columns import Columns, read_columns
 from glidn.datasets.problems import Problem, Report, check_boxes
 from glidn.errors import nearest
@@ -106,7 +107,7 @@ def write_boxes(videos: Iterable[Video], root: Path) -> None:
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("video", "frame", "track", "category", "x1", "y1", "x2", "y2", "score"))
+        writer.writerow(HEADER)
         for video in videos:
             for track in video.tracks:
                 n = len(track.frames)

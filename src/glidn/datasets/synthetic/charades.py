@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from glidn import video as video_file
+from glidn.datasets.box_rows import HEADER
 from glidn.datasets.synthetic import charades_layout as layout
 from glidn.datasets.synthetic.charades_labels import Span, actions
 from glidn.datasets.synthetic.charades_script import Script, write_script
@@ -171,7 +173,7 @@ def write_video(root: Path, config: CharadesConfig, video: tuple[str, int]) -> N
             yield frame.rgb
 
     with replacing(path) as temporary:
-        layout.write_h264(temporary, drawn(), shot.fps)
+        video_file.write_video(temporary, drawn(), shot.fps, repeatable=True)
         grid = layout.shown_on_grid(shot.frames, shot.fps)
         boxes = [[seen[n][k] for n in grid] for k in range(len(owners))]
         names = track_names(performance.objects)
@@ -229,6 +231,6 @@ def write_charades(
 def join_boxes(root: Path, videos: list[tuple[str, int]]) -> None:
     """Write boxes.csv from the boxes of each video."""
     with replacing(root / BOXES_FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(layout.BOX_HEADER)
+        file.write(",".join(HEADER) + "\n")
         for video in videos:
             file.write(part_path(root, video).read_text(encoding="utf-8"))

@@ -25,7 +25,6 @@ COLUMNS = (
     *("id", "subject", "scene", "quality", "relevance", "verified", "script", "objects"),
     *("descriptions", "actions", "length"),
 )
-BOX_HEADER = "video,frame,track,category,x1,y1,x2,y2,score\n"
 Box = tuple[int, int, int, int]
 
 
@@ -101,28 +100,3 @@ def box_rows(
         for frame, box in enumerate(seen)
         if box is not None
     )
-
-
-def write_h264(path: Path, frames: Iterable[np.ndarray], fps: Fraction) -> None:
-    """(height, width, 3) uint8 RGB frames of even sizes -> a file, the same bytes every time.
-
-    glidn.video.write_video lets libx264 choose its threads by the machine, and the bytes depend
-    on them. With mbtree, small frames (48x64) also came out in two or three ways on one machine,
-    by what happened to lie in memory.
-    """
-    import av
-
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.pix_fmt = "yuv420p"
-        stream.options = {
-            "crf": "20",
-            "preset": "veryfast",
-            "threads": "1",
-            "x264-params": "mbtree=0",
-        }
-        for number, image in enumerate(frames):
-            if not number:
-                stream.height, stream.width = image.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
