@@ -149,6 +149,22 @@ def test_a_second_stage_begins_where_the_first_ended(tmp_path):
     assert_same(train(tmp_path / "again", again), first, rtol=0, atol=0)
 
 
+def test_a_new_classifier_may_begin_at_the_labels_shares_and_a_loaded_one_stays(tmp_path):
+    """Would catch: a prior over the test videos, and a first stage's classifier overwritten."""
+    data = make_clips.dataset()
+    config = make_clips.config(context="none", scene="only")
+    begun = replace(config, train=replace(config.train, epochs=0, prior=True))
+    bias = weights(train(tmp_path / "begun", begun, data))["backbone.head.projection.bias"]
+    for label, said in zip(data.classes, bias.sigmoid(), strict=True):
+        training = [video for video in data.videos if video.split == "train"]
+        shown = sum(any(s.label == label for s in video.segments) for video in training)
+        assert said == pytest.approx((shown + 1) / (len(training) + 2))
+    first = train(tmp_path / "first", config, data)
+    assert begun.backbone is not None
+    second = replace(begun, backbone=replace(begun.backbone, weights=first.path))
+    assert_same(train(tmp_path / "second", second, data), first, rtol=0, atol=0)
+
+
 def test_a_first_stage_that_saw_a_test_video_is_refused(tmp_path):
     data = make_clips.dataset()
     train(tmp_path / "first", make_clips.config(context="none", scene="only"), data)

@@ -136,7 +136,7 @@ def test_words_hold_for_both_recipes_and_leave_the_rest_alone():
     words += ["--distill.temperature", "3"]
     found = {}
     for name, recipe in reproduce_charades.RECIPES["full"].items():
-        parser = reproduce_charades._parser(charades.settings(find(recipe)))
+        parser = reproduce_charades._parser(charades.settings(find(recipe)), 30)
         found[name] = reproduce_charades._base(name, parse(parser, words))
     for base in found.values():
         assert (base.train.lr, base.clips.boxes, base.distill.temperature) == (0.5, 4, 3)

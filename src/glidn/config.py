@@ -214,6 +214,8 @@ class TrainConfig:
         decay: See schedule.
         weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam. With sgd, L2.
         label_smoothing: Share of the label spread evenly over all classes.
+        prior: A new classifier begins by saying how often each class is shown in the training
+            videos; from zero, it takes many labels hundreds of steps to learn that.
         seed: Of the initial weights, the order of videos, dropout and augmentation.
         checkpoint_every: Epochs between checkpoints.
         precision: Of Lightning Fabric: 32-true or bf16-mixed.
@@ -231,6 +233,7 @@ class TrainConfig:
     decay: float = 0.1
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    prior: bool = False
     seed: int = 0
     checkpoint_every: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"

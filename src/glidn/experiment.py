@@ -93,6 +93,8 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
         RunError, DataError: its weights are missing or do not fit.
     """
     network = _untrained(run, view, material)
+    if run.config.train.prior:
+        network.expect(material.prior(fold.train, len(run.classes)))
     _guard_first_stage(run.config, fold)
     if run.config.backbone is not None and run.config.backbone.weights is not None:
         _load_backbone(network, run.config.backbone.weights, fold, run.config.train.epochs)

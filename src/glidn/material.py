@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from glidn import checkpoint, evaluation, features, many_labels, multiview, processes, runs
 from glidn.average_precision import labels_shown
@@ -48,6 +49,11 @@ class Material:
     def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
         """Standardise a fresh network's inputs by its training videos."""
         network.measure(self.of(videos))
+
+    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
+        """(K,) logits: how often the training videos show each class."""
+        labels = [torch.as_tensor(sample.label) for sample in self.of(videos)]
+        return _prior(torch.stack(labels), classes)
 
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
@@ -90,6 +96,13 @@ class Films:
 
     def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
         """Pixels need no measuring."""
+
+    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
+        """(K,) logits: how often the training videos show each class."""
+        shown, names = [self.videos[video] for video in videos], self.cutter.classes
+        if self.cutter.many:
+            return _prior(torch.from_numpy(labels_shown(shown, names)), classes)
+        return _prior(torch.tensor([names.index(video.label) for video in shown]), classes)
 
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
@@ -140,6 +153,16 @@ class Films:
 
 
 AnyMaterial = Material | Films
+
+
+def _prior(labels: Tensor, classes: int) -> Tensor:
+    """(V,) classes or (V, K) of 0 and 1 -> (K,) logits of how often each is shown.
+
+    As if one video more had shown each, and one had not.
+    """
+    if labels.dim() == 1:
+        return torch.log(torch.bincount(labels, minlength=classes) + 1.0)
+    return torch.logit((labels.sum(0) + 1) / (len(labels) + 2))
 
 
 def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> AnyMaterial:

@@ -154,6 +154,11 @@ class Network(nn.Module):
             nodes = nodes + time_encoding(steps, width, nodes.device)[:, None]
         return Seen(nodes, seen.scene)
 
+    @torch.no_grad()
+    def expect(self, logits: Tensor) -> None:
+        """Let an untrained classifier begin at (K,) logits."""
+        self.get_parameter("classify.1.bias").copy_(logits)
+
     def measure(self, samples: Sequence[Sample]) -> None:
         """Standardise geometry by the training samples, all their variants; before training."""
         if isinstance(self.encode, Regions):
@@ -192,6 +197,12 @@ class BackboneAlone(nn.Module):
     def probabilities(self, batch: Batch) -> Tensor:
         """(B, K) in 0..1: the mean over the places of a frame larger than in training."""
         return self.backbone.probabilities(self._maps(batch))
+
+    @torch.no_grad()
+    def expect(self, logits: Tensor) -> None:
+        """Let an untrained classifier begin at (K,) logits."""
+        assert self.backbone.head is not None
+        self.backbone.head.projection.bias.copy_(logits)
 
     def measure(self, samples: Sequence[Sample]) -> None:
         """There is nothing to standardise."""

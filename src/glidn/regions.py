@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from glidn.backbones.blocks import Maps, VideoNetwork, normalise
 from glidn.backbones.i3d import I3D
@@ -16,6 +15,7 @@ from glidn.backbones.slowfast import ALPHA, SlowFast, slow_frames
 from glidn.config import BackboneConfig
 
 PLACES = 7
+SAMPLES = 2  # along each side of a place
 NETWORKS = {"i3d": I3D, "slowfast": SlowFast}
 
 
@@ -93,6 +93,10 @@ def one_map(maps: Maps) -> Tensor:
 def cut_regions(x: Tensor, boxes: Tensor, real: Tensor, scale: float) -> Tensor:
     """The maximum over 7x7 places of each box.
 
+    RoIAlign (He et al. 2017; torchvision's `roi_align` with `aligned=True`), as two matrix
+    products: a bilinear weight is one of its row times one of its column. That needs no atomic
+    sums, which make gradients on a GPU differ from run to run, and is faster.
+
     Args:
         x: (B, C, t, h, w) map.
         boxes: (B, T, N, 4) pixels; T is a multiple of t.
@@ -102,19 +106,36 @@ def cut_regions(x: Tensor, boxes: Tensor, real: Tensor, scale: float) -> Tensor:
     Returns:
         (B, T, N, C), zero in padding.
     """
-    steps = x.shape[2]
-    frames = x.transpose(1, 2).flatten(0, 1)  # (B t, C, h, w)
-    video, step, _ = real.nonzero(as_tuple=True)
-    at = video * steps + torch.div(step * steps, real.shape[1], rounding_mode="floor")
-    rois = torch.cat([at[:, None].to(boxes.dtype), boxes[real]], 1)  # (R, 5)
-    with torch.autocast(x.device.type, enabled=False):  # its kernel knows no bfloat16
-        cut = roi_align(
-            frames.float(),
-            rois.float(),
-            PLACES,
-            spatial_scale=scale,
-            sampling_ratio=2,
-            aligned=True,
-        )
-    found = cut.amax((-2, -1)).to(x.dtype)  # (R, C)
-    return x.new_zeros(*real.shape, x.shape[1]).masked_scatter(real[..., None], found)
+    (channels, steps, high, wide), (times, several) = x.shape[1:], real.shape[1:]
+    with torch.autocast(x.device.type, enabled=False):  # places are finer than bfloat16
+        cells = boxes.float() * scale - 0.5
+        down = _bilinear(cells[..., 1], cells[..., 3], high)  # (B, T, N, 7, h)
+        across = _bilinear(cells[..., 0], cells[..., 2], wide)  # (B, T, N, 7, w)
+        frames = x.float().permute(0, 2, 3, 1, 4).flatten(3)  # (B, t, h, C w)
+        if times != steps:
+            frames = frames.repeat_interleave(times // steps, 1)
+        rows = down.flatten(2, 3) @ frames  # (B, T, N 7, C w)
+        rows = rows.unflatten(-1, (channels, wide)).unflatten(2, (several, PLACES))
+        cut = rows.flatten(3, 4) @ across.transpose(-1, -2)  # (B, T, N, 7 C, 7)
+        found = cut.unflatten(3, (PLACES, channels)).amax((3, 5))
+    return (found * real[..., None]).to(x.dtype)
+
+
+def _bilinear(start: Tensor, end: Tensor, cells: int) -> Tensor:
+    """How much of each cell of a line goes into each of 7 equal parts of a stretch of it.
+
+    A part is the mean of what lies at `SAMPLES` points of it. Points up to one cell outside the
+    line see its end; those further out see nothing.
+
+    Args:
+        start, end: (*), in cells; 0 is the middle of the first.
+
+    Returns:
+        (*, 7, cells).
+    """
+    points = (torch.arange(PLACES * SAMPLES, device=start.device) + 0.5) / (PLACES * SAMPLES)
+    at = start[..., None] + points * (end - start)[..., None]  # (*, 7 SAMPLES)
+    seen = (at >= -1) & (at <= cells)
+    apart = at.clamp(0, cells - 1)[..., None] - torch.arange(cells, device=at.device)
+    weights = (1 - apart.abs()).clamp(min=0) * seen[..., None]
+    return weights.unflatten(-2, (PLACES, SAMPLES)).mean(-2)

@@ -47,7 +47,8 @@ class Maps:
 
 def normalise(video: Tensor) -> Tensor:
     """(B, 3, T, H, W) uint8 RGB -> float32, as the published weights expect it."""
-    return (video.float() / 255 - MEAN) / STD
+    # In place: the copies cost as much as a convolution of a small network.
+    return video.to(torch.float32, copy=True).div_(255 * STD).sub_(MEAN / STD)
 
 
 class BatchNorm(nn.BatchNorm3d):

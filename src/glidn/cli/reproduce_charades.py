@@ -13,11 +13,12 @@ from glidn.errors import SettingError, nearest
 from glidn.recipes import find
 
 TABLES = ("1", "5", "6", "7")
-# The recipes behind --backbone.
+# The recipes behind --backbone, and the epochs of the second stage.
 RECIPES = {
     "full": {"i3d": "charades.i3d", "slowfast": "charades.slowfast"},
     "small": {"i3d": "charades.small_i3d", "slowfast": "charades.small_slowfast"},
 }
+SECOND_EPOCHS = {"full": 30, "small": 20}
 
 
 def main(size: str, words: list[str]) -> int:
@@ -41,7 +42,7 @@ def main(size: str, words: list[str]) -> int:
 
     # The same words on top of both recipes.
     parsed = {
-        name: parse(_parser(settings(find(recipe))), words)
+        name: parse(_parser(settings(find(recipe)), SECOND_EPOCHS[size]), words)
         for name, recipe in RECIPES[size].items()
     }
     found = next(iter(parsed.values()))
@@ -55,7 +56,7 @@ def main(size: str, words: list[str]) -> int:
     return _reproduce(found, bases, tables, published=size == "full")
 
 
-def _parser(defaults: RunConfig) -> ArgumentParser:
+def _parser(defaults: RunConfig, second_epochs: int) -> ArgumentParser:
     parser = ArgumentParser(
         prog="glidn reproduce",
         description="Train every row of the paper's Charades tables (1, 5, 6 and 7) and set ours "
@@ -75,7 +76,9 @@ def _parser(defaults: RunConfig) -> ArgumentParser:
     parser.add_argument("--slowfast-weights", type=Path | None, help="the same of SlowFast")
     parser.add_argument("--i3d-epochs", type=int | None, help="of I3D's first stage alone")
     parser.add_argument("--slowfast-epochs", type=int | None, help="of SlowFast's; published: 0")
-    parser.add_argument("--second-epochs", type=int | None, help="of the second stage; default: 30")
+    parser.add_argument(
+        "--second-epochs", type=int, default=second_epochs, help="of the second stage"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what is needed, and stop")
     add_settings(parser, defaults)
     return parser

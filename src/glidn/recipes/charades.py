@@ -31,6 +31,7 @@ SLOWFAST_CLIPS = replace(I3D_CLIPS, frames=64, rate=2, short=(256, 340), test_si
 SMALL = BackboneConfig(
     name="i3d", width=8, blocks=(1, 1, 1, 1), res5_stride=1, frozen_norm=False, dropout=0.0
 )
+# Sixteen clips at a time: with fewer, PyTorch computes 1x1 convolutions on one core the slow way.
 SMALL_CLIPS = ClipsConfig(
     frames=4,
     rate=12,
@@ -155,11 +156,13 @@ def small_i3d() -> RunConfig:
         train=replace(
             base.train,
             optimizer="adam",
-            epochs=5,
-            lr=6e-3,
+            epochs=12,
+            batch=16,
+            lr=2.5e-3,
             schedule="cosine",
             weight_decay=0.01,
-            checkpoint_every=5,
+            prior=True,
+            checkpoint_every=6,
         ),
     )
 

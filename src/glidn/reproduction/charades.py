@@ -100,14 +100,12 @@ class Plan:
     def taught(self) -> bool:
         return "-by-" in self.kind
 
-    def config(
-        self, base: RunConfig, second_epochs: int | None, seed: int, folder: Path
-    ) -> RunConfig:
+    def config(self, base: RunConfig, second_epochs: int, seed: int, folder: Path) -> RunConfig:
         """The settings of this run.
 
         Args:
             base: of `settings`.
-            second_epochs: of the second stage; None: the recipe's.
+            second_epochs: of the second stage.
             folder: holds the runs of that seed.
         """
         context = VIEWS[self.kind]
@@ -127,9 +125,7 @@ class Plan:
             made = charades.view(first, weights, context)
         if self.kind != "baseline":
             made = replace(made, view=replace(base.view, context=context))
-        if second_epochs is not None:
-            made = replace(made, train=replace(made.train, epochs=second_epochs))
-        return made
+        return replace(made, train=replace(made.train, epochs=second_epochs))
 
 
 def plans() -> tuple[Plan, ...]:
@@ -234,11 +230,11 @@ class Charades:
 
     Attributes:
         bases: by backbone, its settings (`settings` of a recipe).
-        second_epochs: of the second stage; None: the recipe's.
+        second_epochs: of the second stage (Table 4: 30).
     """
 
     bases: Mapping[str, RunConfig]
-    second_epochs: int | None = None
+    second_epochs: int = 30
 
     @property
     def folds(self) -> tuple[str, ...]:
