@@ -15,7 +15,7 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
     {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
-    | {"processes", "checks"},
+    | {"processes", "checks", "graph"},
     {
         "geometry",
         "transforms",
@@ -33,6 +33,7 @@ FLOORS: list[set[str]] = [
     {"evaluation", "training", "multiview"},
     {"material"},
     {"experiment"},
+    {"prediction"},
     {"report"},
     {"reproduction"},
     {"cli"},

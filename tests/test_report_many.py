@@ -16,10 +16,10 @@ import pytest
 import torch
 
 import make_clips
-from glidn import datasets, evaluation, experiment, protocol, runs
+from glidn import datasets, evaluation, experiment, graph, protocol, runs
 from glidn.config import DataConfig, DistillConfig, NodesConfig, RunConfig, ViewConfig
 from glidn.material import Films, prepare
-from glidn.report import cases, graph, precision, sources, view
+from glidn.report import cases, precision, sources, view
 from glidn.report.page import write_report
 from glidn.report.sources import Arm
 from glidn.runs import Run
@@ -176,7 +176,7 @@ def test_attention_is_the_networks_and_boxes_lie_where_it_saw_them(trained):
     tracks = look.film.steps.tracks
     np.testing.assert_array_equal(look.film.steps.xyxy[real], batch.inputs["region"][0][real])
     for arm, weights in zip(found.related, look.attention, strict=True):
-        network = experiment.trained(arm.runs[0], "test", arm.view, films)
+        network = experiment.trained(arm.runs[0], "test", arm.view, films.widths)
         (layer,) = network.attention(batch)
         expected = layer[0].mean(1).numpy()  # one layer, mean over heads
         assert weights is not None and tracks == ("1", "2") and nodes == 2

@@ -316,7 +316,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     asked = ["--layout", "charades", *(f"--{name}={value}" for name, value in small.items())]
     assert generate_command([str(tmp_path), *asked]) == 0
     assert f"glidn check {tmp_path}" in capsys.readouterr().out
-    assert len(load(tmp_path).videos) == 2
+    assert (len(load(tmp_path).videos), load(tmp_path).name) == (2, "generated Charades")
     with pytest.raises(SettingError, match="--frames is for --layout cad120, and the layout is c"):
         generate_command([str(tmp_path), "--layout", "charades", "--frames", "9"])
     with pytest.raises(SettingError, match="--train is for --layout charades"):

@@ -4,4 +4,25 @@ An implementation of GLIDN (Almushyti & Li, "Distillation of Human-Object Intera
 for Action Recognition").
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from glidn.prediction.predict import Model
+
 __version__ = "0.1.0"
+
+
+def load(run: "Path | str") -> "Model":
+    """A trained run, ready to be asked what is done in a video.
+
+        result = glidn.load("runs/own").predict("kitchen.mp4")
+
+    Raises:
+        RunError: it is no run, none of its folds is trained, or it does not fit this glidn.
+    """
+    # Imported here because torch takes seconds.
+    from glidn.prediction.predict import Model
+
+    return Model(run)

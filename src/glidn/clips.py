@@ -6,7 +6,7 @@ counted on a grid of `ClipsConfig.fps` frames a second, whatever the video's own
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -299,3 +299,25 @@ def boxes_of(
         xyxy[step, : len(near)] = seen * inside[:, None]
         real[step, : len(near)] = inside
     return xyxy, real
+
+
+def tracks_of(
+    video: Video, frames: np.ndarray, real: np.ndarray, config: ClipsConfig
+) -> np.ndarray:
+    """(T, N) int64: the number of the track that each node of `boxes_of` is; -1 is padding.
+
+    Args:
+        frames: (T,) of the steps.
+        real: (T, N) bool, of the same look.
+    """
+    # An index whose boxes are the tracks' numbers answers with numbers, in the nodes' order.
+    numbered = tuple(
+        replace(track, xyxy=np.full_like(track.xyxy, number))
+        for number, track in enumerate(video.tracks)
+    )
+    known = index(replace(video, tracks=numbered))
+    found = np.full(real.shape, -1)
+    for step, frame in enumerate(frames.tolist()):
+        near = known.near(frame, config.boxes, config.gap * video.fps)
+        found[step, : len(near)] = near[:, 0]
+    return np.where(real, found, -1)

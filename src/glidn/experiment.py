@@ -1,6 +1,6 @@
 """A run from its config: every fold of the protocol trained, tested and written down."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,9 @@ def _trained_before(run: Run, fold: str, material: AnyMaterial) -> dict[str, Any
     kept = [(folder / f"{view}.safetensors").exists() for view in run.views]
     if (folder / "checkpoint.pt").exists() or not all(kept):
         return None
-    return {view: trained(run, fold, view, material).to(processes.device()) for view in run.views}
+    return {
+        view: trained(run, fold, view, material.widths).to(processes.device()) for view in run.views
+    }
 
 
 def _train(
@@ -92,7 +94,7 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
         LeakError: the first stage was trained on a video that the fold tests.
         RunError, DataError: its weights are missing or do not fit.
     """
-    network = _untrained(run, view, material)
+    network = _untrained(run, view, material.widths)
     if run.config.train.prior:
         network.expect(material.prior(fold.train, len(run.classes)))
     _guard_first_stage(run.config, fold)
@@ -101,21 +103,24 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
     return network
 
 
-def _untrained(run: Run, view: Context, material: AnyMaterial) -> AnyNetwork:
+def _untrained(run: Run, view: Context, widths: Mapping[str, int]) -> AnyNetwork:
     seeded(run.config.train.seed, view)
     config = run.config
     view_config = _view_config(config, view)
-    return build(config.nodes, view_config, material.widths, len(run.classes), config.backbone)
+    return build(config.nodes, view_config, widths, len(run.classes), config.backbone)
 
 
-def trained(run: Run, fold: str, view: Context, material: AnyMaterial) -> AnyNetwork:
+def trained(run: Run, fold: str, view: Context, widths: Mapping[str, int]) -> AnyNetwork:
     """The network that a fold ended with, in eval mode.
+
+    Args:
+        widths: features per node of each kind that arrives as features.
 
     Raises:
         RunError: there is none, or it does not fit.
     """
     path = run.fold(fold) / f"{view}.safetensors"
-    return checkpoint.load(_untrained(run, view, material), path)
+    return checkpoint.load(_untrained(run, view, widths), path)
 
 
 def check_backbone(config: RunConfig, classes: Sequence[str], fold: Fold) -> None:
@@ -229,7 +234,7 @@ def _consult_teacher(run: Run, fold: Fold, material: AnyMaterial, source: Source
     if teacher is None:
         return None
     view = _teaching_view(run.config, teacher)
-    network = trained(teacher, fold.name, view, material).to(processes.device())
+    network = trained(teacher, fold.name, view, material.widths).to(processes.device())
     # Looks that come again are judged once.
     return consult(network, source) if source.variants else Present(network)
 

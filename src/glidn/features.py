@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from glidn.average_precision import labels_shown
+from glidn.backbones.resnet import WIDTH as CROP_WIDTH
 from glidn.backbones.resnet import CropResNet
 from glidn.batch import Inputs, Sample
 from glidn.boxes import fill_gaps, sample
@@ -23,6 +24,7 @@ from glidn.config import DataConfig, NodeKind, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError
 from glidn.files import replacing
+from glidn.geometry import WIDTH as GEOMETRY_WIDTH
 from glidn.geometry import geometry
 from glidn.transforms import Variation, variations, vary, vary_frames
 from glidn.types import Boxes, Dataset, Video
@@ -66,7 +68,7 @@ def _sample(
     frozen: "FrozenFeatures | None",
 ) -> Sample:
     looks = [
-        _look(video, variation, data.steps, config, categories, frozen)
+        look(video, variation, data.steps, config, categories, frozen)
         for variation in variations(video, data.variants)
     ]
     return Sample(
@@ -84,7 +86,7 @@ def _label(video: Video, dataset: Dataset) -> int | Tensor:
     return torch.from_numpy(labels_shown([video], dataset.classes)[0]).float()
 
 
-def _look(
+def look(
     video: Video,
     variation: Variation,
     steps: int,
@@ -92,7 +94,11 @@ def _look(
     categories: tuple[str, ...],
     frozen: "FrozenFeatures | None",
 ) -> tuple[Inputs, Tensor]:
-    """The inputs of one variant and which of its slots are real."""
+    """The inputs of one variant and which of its slots are real; slot n is track n.
+
+    Raises:
+        DataError: the video has no box, or no pixels where a kind of node needs them.
+    """
     boxes = steps_of(video, steps, variation)
     inputs: Inputs = {}
     for kind in config.kinds:
@@ -105,6 +111,12 @@ def _look(
         elif frozen is not None:
             inputs[kind] = frozen.of(video, boxes, variation.mirror)
     return inputs, torch.from_numpy(boxes.real)
+
+
+def widths(config: NodesConfig, categories: Sequence[str]) -> dict[str, int]:
+    """Features per node of the kinds that arrive as features."""
+    every = {"geometry": GEOMETRY_WIDTH + len(categories), "crop": CROP_WIDTH}
+    return {kind: every[kind] for kind in config.kinds if kind in every}
 
 
 def steps_of(video: Video, steps: int, variation: Variation | None = None) -> Boxes:

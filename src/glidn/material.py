@@ -15,7 +15,7 @@ from glidn import checkpoint, evaluation, features, many_labels, multiview, proc
 from glidn.average_precision import labels_shown
 from glidn.batch import Sample
 from glidn.clips import Kept, is_short
-from glidn.config import RunConfig
+from glidn.config import BackboneConfig, ClipsConfig, RunConfig
 from glidn.errors import few
 from glidn.model import AnyNetwork
 from glidn.protocol import Fold
@@ -165,6 +165,16 @@ def _prior(labels: Tensor, classes: int) -> Tensor:
     return torch.logit((labels.sum(0) + 1) / (len(labels) + 2))
 
 
+def cutter_of(
+    backbone: BackboneConfig, clips: ClipsConfig, classes: Sequence[str], many: bool
+) -> Cutter:
+    """What cuts clips for a video network."""
+    steps = np.arange(clips.frames)
+    if clips.box_frames == "step":
+        steps = step_frames(backbone.name, clips.frames).numpy()
+    return Cutter(tuple(classes), many, clips, steps, Kept(clips.memory * 2**30))
+
+
 def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> AnyMaterial:
     """Every video of the dataset, ready for networks of these settings.
 
@@ -172,12 +182,7 @@ def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | N
         DataError: a video has no pixels, or no box where nodes need one.
     """
     if config.backbone is not None and config.clips is not None:
-        steps = np.arange(config.clips.frames)
-        if config.clips.box_frames == "step":
-            steps = step_frames(config.backbone.name, config.clips.frames).numpy()
-        many = dataset.task == "multi"
-        kept = Kept(config.clips.memory * 2**30)
-        cutter = Cutter(dataset.classes, many, config.clips, steps, kept)
+        cutter = cutter_of(config.backbone, config.clips, dataset.classes, dataset.task == "multi")
         return Films({video.name: video for video in dataset.videos}, cutter)
     samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
     return Material({sample.video: sample for sample in samples})

@@ -67,7 +67,9 @@ class Look(nn.Module):
         self.width = width
 
     def forward(self, crops: Tensor, real: Tensor) -> Tensor:
-        """(B, T, N, 3, S, S) uint8 -> (B, T, N, D), zero in padding."""
+        """(B, T, N, 3, S, S) uint8 -> (B, T, N, D), zero in padding; D of an earlier look stay."""
+        if crops.dim() == real.dim() + 1:
+            return crops
         seen = self.network(crops[real])
         return seen.new_zeros(*real.shape, self.width).masked_scatter(real[..., None], seen)
 
@@ -128,11 +130,14 @@ class Network(nn.Module):
         self.time = time
 
     def forward(self, batch: Batch) -> Output:
-        seen = self.see(batch)  # (B, T, N, D)  what each box is
-        nodes = seen.nodes
+        return self.judge(self.see(batch), batch.real)
+
+    def judge(self, seen: Seen, real: Tensor) -> Output:
+        """From what each box is to the classes: seen once, it can be judged without some boxes."""
+        nodes = seen.nodes  # (B, T, N, D)  what each box is
         if self.relate is not None:
-            nodes = self.relate(nodes, batch.real)  # (B, T, N, D)  local or global relations
-        pooled = self.readout(nodes, batch.real)  # (B, D)
+            nodes = self.relate(nodes, real)  # (B, T, N, D)  local or global relations
+        pooled = self.readout(nodes, real)  # (B, D)
         pooled = self.fuse(pooled, seen.scene)  # (B, C + D)  with the scene around it
         return Output(self.classify(pooled), nodes)  # (B, K)
 
@@ -178,9 +183,12 @@ class Network(nn.Module):
     @torch.no_grad()
     def attention(self, batch: Batch) -> list[Tensor]:
         """Who listens to whom, per layer (`Relations.attention`); empty without relations."""
-        if self.relate is None:
-            return []
-        return self.relate.attention(self.see(batch).nodes, batch.real)
+        return [] if self.relate is None else self.listen(self.see(batch), batch.real)
+
+    def listen(self, seen: Seen, real: Tensor) -> list[Tensor]:
+        """The same of what has been seen already; there must be relations."""
+        assert self.relate is not None
+        return self.relate.attention(seen.nodes, real)
 
 
 class BackboneAlone(nn.Module):

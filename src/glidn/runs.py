@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import shlex
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -85,6 +86,16 @@ class Run:
         """single: a label per video; multi: many."""
         return str(self.about.get("task", "single"))
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the videos are that it was trained on, the median; None in older runs."""
+        return self.about.get("seconds")
+
+    @property
+    def generated(self) -> bool:
+        """Whether it was trained on generated videos."""
+        return str(self.about["dataset"]["name"]).startswith("generated")
+
     def is_done(self, fold: str) -> bool:
         return all((self.fold(fold) / f"{view}.csv").exists() for view in self.views)
 
@@ -117,6 +128,7 @@ def create(path: Path, config: RunConfig, dataset: Dataset, folds: tuple[Fold, .
         "format": FORMAT,
         "task": dataset.task,
         "folds": [fold.name for fold in folds],
+        "seconds": statistics.median(video.seconds for video in dataset.videos),
         "dataset": {
             "name": dataset.name,
             "videos": len(dataset.videos),

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train a recipe: a view alone, a student, or two peers",
     "evaluate": "score a run under its dataset's protocol",
     "reproduce": "the paper's tables, ours beside the paper's",
+    "predict": "what is done in videos of your own, when, and why",
     "report": "one self-contained HTML page about a run",
     "weights": "what a checkpoint file is, what fits, and its conversion to safetensors",
 }

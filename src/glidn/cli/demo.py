@@ -52,5 +52,9 @@ def main(arguments: list[str]) -> int:
             )
         page = write_report(found.out, progress=report)
     print((found.out / "tables.md").read_text(encoding="utf-8"))
+    first = dataset.videos[0].name
     print(f"{time.monotonic() - began:.0f} s. Look at {page}")
+    print(
+        f"ask it: glidn predict {base.data.root} --only {first} --run {found.out}/runs/seed0/local"
+    )
     return 0

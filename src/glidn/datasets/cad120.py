@@ -30,14 +30,13 @@ import numpy as np
 from glidn.datasets.cad120_files import COPY_AGAIN, Reading, read_object
 from glidn.datasets.cad120_skeleton import HEIGHT, WIDTH, person_boxes, read_skeleton
 from glidn.datasets.columns import read_text
+from glidn.datasets.manifest import true_name
 from glidn.datasets.problems import Problem, Reader, Report, numbers
 from glidn.errors import DataError, nearest
 from glidn.types import PERSON, Dataset, LeftOut, Segment, Track, Video
 from glidn.video import FrameFolder, frame_number, frame_paths, image_size
 
 SUBJECTS = ("Subject1", "Subject3", "Subject4", "Subject5")
-# Written beside generated copies, so that their figures are never taken for the real ones.
-GENERATED = "synthetic.json"
 ACTIVITIES = (
     "making_cereal",
     "taking_medicine",
@@ -119,7 +118,7 @@ def read_cad120(root: Path, report: Report) -> Dataset:
         report(Problem(root.name, None, what, "See what `glidn check` says of them"))
     found = {video.label for video in videos}
     return Dataset(
-        name="generated CAD-120" if (root / GENERATED).exists() else "CAD-120",
+        name=true_name(root, "CAD-120"),
         root=root,
         task="single",
         classes=tuple(sorted(found)),

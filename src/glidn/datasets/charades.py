@@ -36,6 +36,7 @@ from glidn.datasets.charades_pixels import (
     pixel_folder,
 )
 from glidn.datasets.columns import Columns, read_columns, read_text
+from glidn.datasets.manifest import true_name
 from glidn.datasets.problems import Problem, Reader, Report
 from glidn.datasets.table_boxes import BOXES_FILES, read_tracks
 from glidn.errors import DataError
@@ -117,7 +118,7 @@ def _read_splits(
 
 def _dataset(root: Path, classes: Mapping[str, str], videos: Iterable[Video]) -> Dataset:
     return Dataset(
-        name="Charades",
+        name=true_name(root, "Charades"),
         root=root,
         task="multi",
         classes=tuple(classes.values()),

@@ -21,8 +21,15 @@ from glidn.files import write_text
 from glidn.types import PERSON, Dataset
 
 FILE = "dataset.yaml"
+# Written beside generated copies of a dataset, so that their figures are never taken for its own.
+GENERATED = "synthetic.json"
 CHOICES = {"task": ("single", "multi"), "protocol": ("subjects", "split")}
 KEYS = ("name", "task", "classes", "person", "protocol", "licence")
+
+
+def true_name(root: Path, official: str) -> str:
+    """What a dataset in an official layout is to be called."""
+    return f"generated {official}" if (root / GENERATED).exists() else official
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,20 @@ def read_tracks(
     path = _boxes_file(root, report)
     if path is None:
         return {}
+    return read_file(path, videos, known, person, report, listed)
+
+
+def read_file(
+    path: Path,
+    videos: Mapping[str, Video],
+    known: Collection[str] | None,
+    person: str,
+    report: Report,
+    listed: str = "videos.csv",
+) -> dict[str, tuple[Track, ...]]:
+    """The same from one table, wherever it lies; with None for `known`, boxes of other videos are
+    passed over.
+    """
     columns = read_columns(path, BOX_COLUMNS, BOX_COLUMNS_OPTIONAL, report, numeric=NUMERIC)
     if columns is None or not len(columns):
         return {}
@@ -142,11 +156,16 @@ def _boxes_file(root: Path, report: Report) -> Path | None:
 
 
 def _video_numbers(
-    columns: Columns, names: Sequence[str], known: Collection[str], listed: str, report: Report
+    columns: Columns,
+    names: Sequence[str],
+    known: Collection[str] | None,
+    listed: str,
+    report: Report,
 ) -> np.ndarray:
     """(n,) int32: which of `names` each row is of; -1 for none of them."""
     number = {name: at for at, name in enumerate(names)}
     words = columns.texts["video"]
+    known = words.choices if known is None else known
     unknown = [code for code, word in enumerate(words.choices) if word not in known]
     first = np.unique(words.codes, return_index=True)[1] if unknown else ()
     for nth, code in enumerate(unknown):

@@ -40,7 +40,7 @@ SMALL_CLIPS = ClipsConfig(
     mirror=False,
     test_size=96,
     boxes=8,
-    views_per_batch=10,
+    views_per_batch=30,
     memory=4.0,
 )
 # The paper gives neither; see docs/reproduce.md.

@@ -9,11 +9,11 @@ from glidn import datasets, experiment, features
 from glidn.batch import Batch, collate
 from glidn.errors import DataError
 from glidn.evaluation import Predictions
+from glidn.graph import rollout
 from glidn.many_labels import ManyPredictions
 from glidn.material import AnyMaterial, Films, Material, prepare
 from glidn.report import video as films
 from glidn.report import view as views
-from glidn.report.graph import rollout
 from glidn.report.sources import Arm
 from glidn.report.video import Film
 from glidn.report.view import View
@@ -188,7 +188,7 @@ def _attention(opinion: Opinion, material: AnyMaterial, batch: Batch) -> np.ndar
     arm, run = opinion.arm, opinion.arm.runs[0]
     if arm.view == "none":
         return None
-    network = experiment.trained(run, opinion.fold, arm.view, material)
+    network = experiment.trained(run, opinion.fold, arm.view, material.widths)
     layers = [
         layer[0].numpy() for layer in network.attention(batch)
     ]  # (T, A, N, N), or (1, A, M, M)

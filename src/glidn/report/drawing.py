@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from glidn.report.graph import Edge
+from glidn.graph import Edge
 from glidn.report.markup import spaced
 from glidn.types import Boxes, Video
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from glidn import graph
 from glidn.boxes import fill_gaps, sample
 from glidn.features import steps_of
-from glidn.report import graph
+from glidn.graph import Edge
 from glidn.report.drawing import CANVAS, FINE, PLACES, QUIET, THUMB, Moment, Stage, Thumb, draw
-from glidn.report.graph import Edge
 from glidn.report.markup import spaced
 from glidn.types import Boxes, Video
 from glidn.video import write_video

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from glidn.batch import Batch
-from glidn.clips import Look, frames_of, index, labels_of, views
+from glidn.clips import Look, frames_of, labels_of, tracks_of, views
 from glidn.report.video import Film
 from glidn.sources import Cutter, Prepared
 from glidn.types import Boxes, Video
@@ -68,7 +68,7 @@ def read(video: Video, cutter: Cutter) -> View:
     frames = frames_of(video, look, cutter.config)
     steps = frames[cutter.steps]
     real = prepared.real[number].numpy()
-    tracks = _tracks(video, cutter, steps, real)
+    tracks = tracks_of(video, steps, real, cutter.config)
     slots, boxes = _by_track(video, tracks, prepared.boxes[number].numpy(), steps)
     ends = (float(frames[0]) / video.fps, float(frames[-1] + 1) / video.fps)
     shows = _shows(video, look, cutter)
@@ -120,22 +120,6 @@ def by_track(weights: np.ndarray, slots: np.ndarray, tracks: int) -> np.ndarray:
     found = np.zeros((steps * tracks,) * 2, weights.dtype)
     found[np.ix_(there, there)] = weights[np.ix_(here, here)]
     return found
-
-
-def _tracks(video: Video, cutter: Cutter, steps: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """(T, N) int64: the number of the track that each node comes from; -1 is padding."""
-    config = cutter.config
-    # An index whose boxes are the tracks' numbers answers with numbers, in the nodes' order.
-    numbered = tuple(
-        replace(track, xyxy=np.full_like(track.xyxy, number))
-        for number, track in enumerate(video.tracks)
-    )
-    known = index(replace(video, tracks=numbered))
-    found = np.full(real.shape, -1)
-    for step, frame in enumerate(steps.tolist()):
-        near = known.near(frame, config.boxes, config.gap * video.fps)
-        found[step, : len(near)] = near[:, 0]
-    return np.where(real, found, -1)
 
 
 def _by_track(

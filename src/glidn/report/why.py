@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from glidn import graph
 from glidn.errors import GlidnError
-from glidn.report import cases, graph, video
+from glidn.report import cases, video
 from glidn.report.cases import Case, Look, Opinion
 from glidn.report.markup import Html, class_name, count, listed, spaced, tag
 from glidn.report.sources import Arm, Sources

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from glidn.datasets.manifest import GENERATED
 from glidn.errors import DataError, SettingError
 from glidn.files import write_text
 
-SETTINGS_FILE = "synthetic.json"
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 
@@ -33,7 +33,7 @@ def check_settings(root: Path, config: Any) -> None:
     Raises:
         DataError: the folder holds videos of other settings.
     """
-    path, text = root / SETTINGS_FILE, json.dumps(asdict(config), indent=2) + "\n"
+    path, text = root / GENERATED, json.dumps(asdict(config), indent=2) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise DataError(
             f"{root} holds videos generated with other settings ({path.name}); "

@@ -133,3 +133,31 @@ def _strongest(edges: Sequence[Edge], most: int) -> list[Edge]:
     """Strongest first; what is no more than an even share is left out."""
     above = [edge for edge in edges if edge.strength > 1e-6]
     return sorted(above, key=lambda edge: -edge.weight)[:most]
+
+
+def between(weights: np.ndarray, tracks: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Attention between nodes -> between the R tracks that they are of.
+
+    Args:
+        weights: (T, N, N) in the local view, (1, T·N, T·N) in the global one.
+        tracks: (T, N) int64, the track of each node; -1 is padding.
+        number: R.
+
+    Returns:
+        (R, R): what a node of row's track takes from all nodes of column's that it listens to, on
+        average over the nodes of row's track; and (R, R) the same if every node took equal shares.
+    """
+    graphs = tracks.reshape(len(weights), -1)  # (G, M)
+    owner = (graphs[..., None] == np.arange(number)).astype(np.float64)  # (G, M, R)
+    taken = np.einsum("gir,gij,gjs->rs", owner, weights, owner)
+    sizes = owner.sum(1)  # (G, R)
+    share = sizes / np.maximum(sizes.sum(1, keepdims=True), 1)
+    even = np.einsum("gr,gs->rs", sizes, share)
+    nodes = np.maximum(sizes.sum(0), 1)[:, None]
+    return taken / nodes, even / nodes
+
+
+def above(share: np.ndarray, even: np.ndarray) -> np.ndarray:
+    """How far shares are above even ones, in 0..1: 0 is no preference, 1 is everything."""
+    even = np.clip(even, 1e-9, 1 - 1e-9)
+    return np.log(np.maximum(share / even, 1)) / -np.log(even)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from glidn.report import graph
+from glidn import graph
+from glidn.graph import Edge
 from glidn.report.drawing import Moment, Stage, draw
-from glidn.report.graph import Edge
 from glidn.types import Boxes, Video
 
 # Row i: whom node i listens to. Slot 3 is padding.

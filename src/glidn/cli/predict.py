@@ -1,0 +1,135 @@
+"""glidn predict VIDEO... --run RUN [--detector NAME | --boxes TABLE] [--out DIR]"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glidn.cli.progress import progress_bar
+from glidn.errors import GlidnError, SettingError
+
+if TYPE_CHECKING:
+    from glidn.prediction.result import Result
+
+FILES = "annotated.mp4, actions.csv, result.json, graph.graphml, boxes.csv"
+
+
+def main(arguments: list[str]) -> int:
+    """Say what is done in videos, when, and because of what.
+
+    Exit code 1: some videos could not be read; the others are done.
+    """
+    parser = argparse.ArgumentParser(
+        prog="glidn predict",
+        description=f"Say what is done in videos, when, and why. Writes for each: {FILES}.",
+    )
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        help="files, folders of videos or of frames, datasets, patterns; or a camera's number or "
+        "an address (rtsp, http), watched live",
+    )
+    parser.add_argument("--run", type=Path, required=True, help="a trained run's folder")
+    parser.add_argument(
+        "--detector",
+        default="",
+        help="torchvision (Faster R-CNN, downloaded once; default), a file of its weights, or a "
+        "YOLOX detector FILE.onnx; a dataset's own boxes are used unless this is given",
+    )
+    parser.add_argument("--boxes", type=Path, help="a table of boxes instead (docs/data.md)")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to")
+    parser.add_argument(
+        "--versus", type=Path, help="another run of the same classes: where does it disagree?"
+    )
+    parser.add_argument("--only", nargs="+", default=(), help="of a dataset, these videos")
+    parser.add_argument("--window", type=float, help="seconds looked at as one")
+    parser.add_argument("--stride", type=float, help="seconds from one window to the next")
+    parser.add_argument(
+        "--every", type=float, default=0.1, help="seconds between looks of the detector"
+    )
+    parser.add_argument("--threshold", type=float, help="least score of an action, 0..1")
+    parser.add_argument("--fps", type=float, default=30.0, help="of folders of frames")
+    parser.add_argument("--no-video", action="store_true", help="leave annotated.mp4 out")
+    found = parser.parse_args(arguments)
+    _check(found)
+    return _predict(found)
+
+
+def _check(found: argparse.Namespace) -> None:
+    if found.boxes is not None and found.detector:
+        raise SettingError("--boxes and --detector were both given; boxes come from one of them.")
+    if found.threshold is not None and not 0 <= found.threshold <= 1:
+        raise SettingError(f"--threshold is {found.threshold:g}; it must be within 0 and 1.")
+    for name in ("every", "fps"):
+        if not getattr(found, name) > 0:
+            raise SettingError(f"--{name} is {getattr(found, name):g}; it must be above 0.")
+
+
+def _predict(found: argparse.Namespace) -> int:
+    # Imported here because torch takes seconds: a wrong setting is told at once.
+    from glidn.prediction import predict as one
+    from glidn.prediction import sources, speaker
+    from glidn.prediction.live import is_live
+
+    if any(is_live(word) for word in found.videos):
+        return _live(found)
+    videos = sources.find(found.videos, found.fps, found.only)
+    speaks = speaker.load(found.run)
+    other = speaker.load(found.versus) if found.versus else None
+    settings = one.Settings(found.window, found.stride, found.every, found.threshold)
+    # A detector is loaded once, and only if some video needs it.
+    own = not found.detector and found.boxes is None
+    boxes = None
+    if found.boxes is not None or not own or any(not source.dataset for source in videos):
+        boxes = one.boxes_from(found.detector or "torchvision", found.boxes, speaks.person)
+    failed = 0
+    with progress_bar() as report:
+        for source in videos:
+            try:
+                video = source.open()
+                if found.boxes is not None:
+                    video = sources.with_boxes(video, found.boxes, speaks.person)
+                here = one.Boxes(f"boxes of {source.dataset}") if own and source.dataset else boxes
+                assert here is not None
+                folder = found.out / source.name
+                result = one.predict(
+                    video, speaks, here, folder, settings, other, source.dataset, report
+                )
+                if not found.no_video and video.pixels is not None:
+                    one.draw(result, video, folder, speaks.person, report)
+                result.write(folder)
+            except GlidnError as error:
+                if len(videos) == 1:
+                    raise
+                failed += 1
+                print(f"glidn: {error}")
+                continue
+            _say(result, folder)
+    if failed:
+        print(f"glidn: {failed} of {len(videos)} videos could not be done.")
+    return 1 if failed else 0
+
+
+def _live(found: argparse.Namespace) -> int:
+    from glidn.cli import live
+    from glidn.prediction import predict as one
+    from glidn.prediction import speaker
+
+    if len(found.videos) > 1:
+        raise SettingError("a camera or a stream is watched alone; give nothing beside it.")
+    if found.boxes is not None:
+        raise SettingError("--boxes: a stream has no table of boxes; give --detector.")
+    speaks = speaker.load(found.run)
+    boxes = one.boxes_from(found.detector or "torchvision", None, speaks.person)
+    assert boxes.detector is not None
+    return live.run(
+        found.videos[0], speaks, boxes.detector, found.window or speaks.window, found.out
+    )
+
+
+def _say(result: "Result", folder: Path) -> None:
+    best = list(result.scores.items())[:3]
+    words = ", ".join(f"{label} {score:.2f}" for label, score in best)
+    print(f"{folder}: {words or 'nothing to say'}; {len(result.actions)} actions.")
+    for note in (result.warning, *result.notes):
+        if note:
+            print(f"    note: {note}")

@@ -1,0 +1,1 @@
+"""A trained run on any video: boxes, windows, what is done, why, and the files that say so."""
