@@ -23,7 +23,12 @@ BOW = 0.12  # how far an arc's middle stands off, in distances between its ends
 
 
 def paint(
-    canvas: np.ndarray, cover: np.ndarray, left: int, top: int, colour: Colour | np.ndarray
+    canvas: np.ndarray,
+    cover: np.ndarray,
+    left: int,
+    top: int,
+    colour: Colour,
+    rim: np.ndarray | None = None,
 ) -> None:
     """Blend a shape into a picture; what lies outside of it is cut off.
 
@@ -31,7 +36,7 @@ def paint(
         canvas: (H, W, 3) uint8, changed in place.
         cover: (h, w) float32 in 0..1.
         left, top: where the shape's first pixel goes.
-        colour: of the whole shape, or (h, w, 3) of each of its pixels.
+        rim: (h, w) float32 in 0..1, painted black before.
     """
     height, width = canvas.shape[:2]
     x1, y1 = max(left, 0), max(top, 0)
@@ -39,10 +44,10 @@ def paint(
     if x1 >= x2 or y1 >= y2:
         return
     part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-    fill = np.asarray(colour, np.float32)
-    fill = fill[part] if fill.ndim == 3 else fill
+    over = cover[part][..., None]
+    keep = 1 - over if rim is None else (1 - over) * (1 - rim[part][..., None])
     under = canvas[y1:y2, x1:x2]
-    under[:] = under + (fill - under) * cover[part][..., None] + 0.5
+    under[:] = under * keep + over * np.array(colour, np.float32) + np.float32(0.5)
 
 
 def fill(canvas: np.ndarray, box: tuple[int, int, int, int], colour: Colour, alpha: float) -> None:
@@ -61,8 +66,7 @@ def dot(canvas: np.ndarray, at: Point, radius: float, colour: Colour, rim: float
     left, top = math.floor(at[0]) - reach, math.floor(at[1]) - reach
     around = np.arange(2 * reach + 1, dtype=np.float32) + 0.5
     far = np.hypot(around + (left - at[0]), (around + (top - at[1]))[:, None])
-    paint(canvas, np.clip(radius + rim + 0.5 - far, 0, 1) * np.float32(0.6), left, top, DARK)
-    paint(canvas, np.clip(radius + 0.5 - far, 0, 1), left, top, colour)
+    paint(canvas, _inside(far, radius), left, top, colour, 0.6 * _inside(far, radius + rim))
 
 
 def head(
@@ -81,8 +85,7 @@ def head(
     aside = np.abs(x * towards[1] - y * towards[0])
     # The sides open by half a pixel in one: a slim head, with unit normals (-0.447, 0.894).
     outside = np.maximum(0.894 * aside - 0.447 * behind, behind - length)
-    paint(canvas, np.clip(rim + 0.5 - outside, 0, 1) * np.float32(0.6), left, top, DARK)
-    paint(canvas, np.clip(0.5 - outside, 0, 1), left, top, colour)
+    paint(canvas, _inside(outside, 0), left, top, colour, 0.6 * _inside(outside, rim))
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def stroke(canvas: np.ndarray, arc: Arc, width: float, colour: Colour, rim: floa
     reach = width / 2 + rim + 1
     first = max(math.floor(ends[:, 0].min() - reach), 0)
     last = min(math.ceil(ends[:, 0].max() + reach), view.shape[1])
-    slab = max(round(2 * reach), 24)
+    slab = max(round(2 * reach), 48)
     side = math.copysign(1, ends[:, 1].mean() - centre[1])
     for left in range(first, last, slab):
         right = min(left + slab, last)
@@ -165,15 +168,18 @@ def stroke(canvas: np.ndarray, arc: Arc, width: float, colour: Colour, rim: floa
         x = np.arange(left, right, dtype=np.float32) + 0.5
         y = (np.arange(top, low, dtype=np.float32) + 0.5)[:, None]
         far = np.abs(np.hypot(x - centre[0], y - centre[1]) - arc.radius)
-        cover = np.clip(width / 2 + rim + 0.5 - far, 0, 1) * np.float32(0.5)
-        inner = np.clip(width / 2 + 0.5 - far, 0, 1)
-        for end, direction, sign in zip(ends, directions, (1, -1), strict=True):
-            along = (x - end[0]) * direction[0] + (y - end[1]) * direction[1]
-            within = np.clip(sign * along + 0.5, 0, 1)
-            cover *= within
-            inner *= within
-        paint(view, cover, left, top, DARK)
-        paint(view, inner, left, top, colour)
+        cover, dark = _inside(far, width / 2), 0.5 * _inside(far, width / 2 + rim)
+        for end, direction, sign in zip(ends, directions, (-1, 1), strict=True):
+            if left - reach < end[0] < right + reach:
+                beyond = (x - end[0]) * direction[0] + (y - end[1]) * direction[1]
+                within = _inside(sign * beyond, 0)
+                cover, dark = cover * within, dark * within
+        paint(view, cover, left, top, colour, dark)
+
+
+def _inside(far: np.ndarray, reach: float) -> np.ndarray:
+    """Coverage of the pixels that are less than `reach` away; half of one that is just so far."""
+    return np.clip(np.float32(reach + 0.5) - far, 0, 1, dtype=np.float32)
 
 
 @lru_cache(256)
@@ -183,7 +189,7 @@ def rounded(width: int, height: int, radius: float) -> np.ndarray:
     y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2) - (height / 2 - radius)
     y = y[:, None]
     outside = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0)
-    return np.clip(radius + 0.5 - outside, 0, 1)
+    return _inside(outside, radius)
 
 
 @lru_cache
@@ -205,7 +211,8 @@ def clean(text: str) -> str:
 
 def text_width(text: str, size: int) -> float:
     """In pixels."""
-    return font(size, text.isascii()).getlength(text)
+    fine = _fine(size)
+    return font(size * fine, text.isascii()).getlength(text) / fine
 
 
 @lru_cache(256)
@@ -232,11 +239,17 @@ def wrapped(text: str, size: int, room: float) -> list[str]:
 @lru_cache(256)
 def written(text: str, size: int) -> np.ndarray:
     """(h, w) coverage of words; h depends on the size alone, so that lines stand on one base."""
+    fine = _fine(size)
     width = max(math.ceil(text_width(text, size)), 1)
-    picture = Image.new("L", (width, line_height(size)))
-    base = round(size * 0.98)
-    ImageDraw.Draw(picture).text((0, base), text, 255, font(size, text.isascii()), "ls")
-    return np.asarray(picture, np.float32) / 255
+    picture = Image.new("L", (width * fine, line_height(size) * fine))
+    at = (0, round(size * 0.98) * fine)
+    ImageDraw.Draw(picture).text(at, text, 255, font(size * fine, text.isascii()), "ls")
+    return np.asarray(picture.reduce(fine), np.float32) / 255
+
+
+def _fine(size: int) -> int:
+    """How much larger words are drawn: letters are fitted to whole pixels, with uneven gaps."""
+    return 4 if size < 32 else 2
 
 
 def line_height(size: int) -> int:

@@ -1,8 +1,8 @@
 """An annotated frame: boxes with category and track, who listens to whom, and the scores below.
 
 Everything is measured in sizes of the text, which follows the frame's, from 11 pixels upwards:
-what is legible at 640 x 360 looks alike at 3840 x 2160. A frame of less than 320 pixels is enlarged.
-Nothing but boxes, lines and labels changes the frame.
+what is legible at 640 x 360 looks alike at 3840 x 2160. A frame that is less than 320 pixels wide
+is enlarged. Nothing but boxes, lines and labels changes it.
 """
 
 import zlib
@@ -32,8 +32,14 @@ from glidn.prediction.strip import Scored, Strip, Timeline
 
 LEAST, MOST = 320, 640  # a smaller frame is enlarged to so much width, but not to more height
 # Persons are warm and objects cold, which people who see no red or no green tell apart as well.
-PERSONS: tuple[Colour, ...] = ((255, 176, 32), (255, 128, 76), (255, 220, 104), (250, 156, 136))
-OBJECTS: tuple[Colour, ...] = ((92, 184, 255), (84, 214, 214), (150, 162, 255), (172, 220, 255))
+PERSONS: tuple[Colour, ...] = ((255, 176, 32), (255, 118, 70), (255, 228, 110), (255, 196, 178))
+OBJECTS: tuple[Colour, ...] = (
+    (86, 180, 255),
+    (72, 218, 208),
+    (146, 156, 255),
+    (208, 160, 255),
+    (190, 232, 255),
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ class Overlay:
         return np.concatenate([low, high]).astype(np.int64)
 
     def _draw_box(self, stage: np.ndarray, place: np.ndarray, seen: Seen) -> None:
-        """Around the box, so that it hides nothing of what is in it; at the frame's edge, inside."""
+        """Around the box, so that it hides nothing of it; inside where the frame ends."""
         thick = max(round(self.text * (0.2 if seen.person else 0.16)), 2)
         rim = max(round(self.text * 0.06), 1)
         limits = np.array([*self.shown, *self.shown])
@@ -253,7 +259,9 @@ def _free(
         return None
     x1, y1, x2, y2 = box
     wide, high = tag
-    near = [(x1, y1 - high), (x2 - wide, y1 - high), (x1, y2), (x2 - wide, y2), (x1, y1)]
+    near = [(x1, y1 - high), (x2 - wide, y1 - high), (x1, y2), (x2 - wide, y2)]
+    roomy = (x2 - x1) * (y2 - y1) > 8 * wide * high
+    near.insert(2 if roomy else 4, (x1, y1))
     near = [(x, y) for x, y in near if 0 <= y <= most[1]]
     found = np.array(near or [(x1, y1)]).clip(0, most)
     free = found[~_overlapping(found, tag, taken)]

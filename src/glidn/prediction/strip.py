@@ -95,6 +95,7 @@ class Strip:
         self.notes_top = self.axis + line + round(size * 0.5)
         last = max((number for number, *_ in self.notes), default=-1)
         self.height = self.notes_top + (last + 1) * round(line * 1.1) + round(self.pad * 0.6)
+        self.ticks = self._ticks()
         self.behind = self._still(1)
         self.ahead = self._still(AHEAD)
 
@@ -146,6 +147,9 @@ class Strip:
         words = written(clock(seconds, self.timeline.seconds, 0.1), self.small)
         height, width = words.shape[0], words.shape[1] + self.size
         left = min(max(round(at - width / 2), 0), self.width - width)
+        for _, first, tick in self.ticks:
+            if first + tick.shape[1] + self.size // 3 < left or left + width < first:
+                paint(canvas, tick, first, self.axis, QUIET)
         paint(canvas, rounded(width, height, height * 0.3), left, self.axis, INK)
         paint(canvas, words, left + self.size // 2, self.axis, GROUND)
 
@@ -170,7 +174,8 @@ class Strip:
         for number in range(max(len(self.labels), 1)):
             lane = self._lane(number)
             fill(canvas, (self.left, lane, self.right, lane + self.row), LANE, 1)
-        self._draw_ticks(canvas)
+        for column, _, _ in self.ticks:
+            fill(canvas, (column, self.rows_top, column + 1, self.rows_low), QUIET, 0.16)
         if self.labels and len(self.timeline.times):
             for number in range(len(self.labels)):
                 self._draw_curve(canvas, number, share)
@@ -201,22 +206,23 @@ class Strip:
         edge = np.clip(half + 0.5 - np.abs(above / slope), 0, 1) * np.float32(share)
         paint(canvas, body, self.left, lane, CURVE)
         # A line along the floor would look like a score.
-        paint(canvas, edge * np.clip(rise, 0, 1), self.left, lane, EDGE)
+        paint(canvas, edge * np.clip(rise * 12 / self.row, 0, 1), self.left, lane, EDGE)
 
-    def _draw_ticks(self, canvas: np.ndarray) -> None:
+    def _ticks(self) -> list[tuple[int, int, np.ndarray]]:
+        """(column, left, words) of the times on the axis."""
         seconds, room = self.timeline.seconds, self.right - self.left
         if seconds <= 0:
-            return
+            return []
         widest = text_width(clock(seconds, seconds, 0.1), self.small) + 2 * self.size
         step = next((step for step in TICKS if step / seconds * room > widest), seconds)
+        found = []
         for number in range(int(seconds / step + 1e-6) + 1):
-            at = self._x(number * step)
-            column = round(at)
-            fill(canvas, (column, self.rows_top, column + 1, self.rows_low), QUIET, 0.16)
+            column = round(self._x(number * step))
             words = written(clock(number * step, seconds, step), self.small)
-            left = max(round(at - words.shape[1] / 2), self.left)
+            left = max(column - words.shape[1] // 2, self.left)
             if left + words.shape[1] <= self.width:
-                paint(canvas, words, left, self.axis, QUIET)
+                found.append((column, left, words))
+        return found
 
     def _notes(self, source: str, warning: str) -> list[tuple[int, int, str, Colour]]:
         """(line, left, words, ink) of the source and the warning: side by side if they fit."""
