@@ -33,6 +33,7 @@ FLOORS: list[set[str]] = [
     {"evaluation", "training", "multiview"},
     {"material"},
     {"experiment"},
+    {"prediction"},
     {"report"},
     {"reproduction"},
     {"cli"},

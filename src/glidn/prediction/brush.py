@@ -183,13 +183,13 @@ def _inside(far: np.ndarray, reach: float) -> np.ndarray:
 
 
 @lru_cache(256)
-def rounded(width: int, height: int, radius: float) -> np.ndarray:
-    """(height, width) coverage of a rectangle with round corners."""
+def rounded(width: int, height: int, radius: float, inset: int = 0) -> np.ndarray:
+    """(height, width) coverage of a rectangle with round corners, `inset` pixels from the edge."""
     x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2) - (width / 2 - radius)
     y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2) - (height / 2 - radius)
     y = y[:, None]
     outside = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0)
-    return _inside(outside, radius)
+    return _inside(outside, radius - inset)
 
 
 @lru_cache

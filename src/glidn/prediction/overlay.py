@@ -221,10 +221,9 @@ class Overlay:
                 continue
             taken = np.concatenate([taken, [np.concatenate([at, at + tag])]])
             left, top = int(at[0]), int(at[1])
-            back = rounded(int(tag[0]), int(tag[1]), height * 0.22)
-            paint(stage, back, left, top, DARK)
-            body = rounded(int(tag[0]) - 2, int(tag[1]) - 2, height * 0.2)
-            paint(stage, body, left + 1, top + 1, colour(boxes[row]))
+            shape = int(tag[0]), int(tag[1]), height * 0.22
+            rim = rounded(*shape)
+            paint(stage, rounded(*shape, inset=1), left, top, colour(boxes[row]), rim)
             paint(stage, words, left + inset, top + size // 8, DARK)
 
 
@@ -237,7 +236,9 @@ def colour(seen: Seen) -> Colour:
 def name(seen: Seen) -> str:
     """Category and track, but not "cup cup 2"."""
     category, track = clean(seen.category.replace("_", " ")), clean(seen.track.replace("_", " "))
-    return track if track.startswith(category) else f"{category} {track}".strip()
+    if f"{track} ".startswith(f"{category} "):
+        return track
+    return f"{category} {track}"
 
 
 def _frame(stage: np.ndarray, box: np.ndarray, thick: int, ink: Colour, alpha: float) -> None:
@@ -267,15 +268,14 @@ def _free(
     free = found[~_overlapping(found, tag, taken)]
     if len(free):
         return free[0]
-    rows = np.arange(y1 % (high // 2), most[1] + 1, high // 2)
+    rows = np.arange(0, most[1] + 1, high // 2)
     columns = np.unique(np.r_[np.arange(0, most[0] + 1, max(wide // 4, 1)), found[0, 0]])
     every = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
-    free = every[~_overlapping(every, tag, taken)]
-    far = np.abs(free - found[0]).sum(1)
+    far = np.abs(every - found[0]).sum(1)
     # Too far from its box, it would name another.
-    if not len(far) or far.min() > 6 * high:
-        return None
-    return free[far.argmin()]
+    order = [row for row in far.argsort(kind="stable") if far[row] <= 6 * high]
+    free = every[order][~_overlapping(every[order], tag, taken)]
+    return free[0] if len(free) else None
 
 
 def _overlapping(at: np.ndarray, tag: np.ndarray, taken: np.ndarray) -> np.ndarray:

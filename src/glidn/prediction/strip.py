@@ -4,6 +4,7 @@ Three bands, from the top: the actions of this moment; one row for each class, w
 the source of it all, and the warning. All but the first and the playhead is drawn only once.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from glidn.prediction.brush import (
     INK,
     QUIET,
     Colour,
+    clean,
     dot,
     fill,
     line_height,
@@ -48,7 +50,7 @@ class Timeline:
     Attributes:
         labels: the k most important classes, in the order of their rows; the first 6 are drawn.
         times: (n,) rising, seconds: the middle of each window.
-        scores: (n, k) in 0..1.
+        scores: (n, k) in 0..1; NaN where a window was not scored.
         seconds: how long the video is.
     """
 
@@ -91,10 +93,12 @@ class Strip:
         self.rows_top = self.pad + line_height(size) + round(size * 0.5)
         self.rows_low = self.rows_top + max(len(self.labels), 1) * (self.row + self.gap) - self.gap
         self.axis = self.rows_low + round(size * 0.35)
+        self.pitch = round(line * 1.1)  # from one line of the notes to the next
+        self.inset = 3 * max(self.size // 6, 2)  # of the warning, for the bar before it
         self.notes = self._notes(source, warning)
         self.notes_top = self.axis + line + round(size * 0.5)
         last = max((number for number, *_ in self.notes), default=-1)
-        self.height = self.notes_top + (last + 1) * round(line * 1.1) + round(self.pad * 0.6)
+        self.height = self.notes_top + (last + 1) * self.pitch + round(self.pad * 0.6)
         self.ticks = self._ticks()
         self.behind = self._still(1)
         self.ahead = self._still(AHEAD)
@@ -127,7 +131,7 @@ class Strip:
             room = self.right - left - digits - size // 2
             label = shortened(action.label, size, room)
             # One that is cut tells little, and is drawn only where there is no other.
-            if number and label.endswith("...") and not action.label.endswith("..."):
+            if number and label != clean(action.label):
                 return
             self._write(canvas, f"{action.score:.2f}", left, top, EDGE if number == 0 else QUIET)
             left += digits + size // 2
@@ -141,12 +145,14 @@ class Strip:
         fill(canvas, (column - 1, top, column + thick + 1, low), DARK, 0.55)
         fill(canvas, (column, top, column + thick, low), INK, 1)
         for number in range(len(self.labels) if len(self.timeline.times) else 0):
-            height = self._share(np.array([seconds]), number)[0]
-            y = self._lane(number) + (self.row - 1) * (1 - float(height))
-            dot(canvas, (at, y), self.size * 0.22, INK, max(self.size * 0.08, 1))
+            height = float(self._share(np.array([seconds]), number)[0])
+            y = self._lane(number) + (self.row - 1) * (1 - height)
+            if math.isfinite(y):
+                dot(canvas, (at, y), self.size * 0.22, INK, max(self.size * 0.08, 1))
         words = written(clock(seconds, self.timeline.seconds, 0.1), self.small)
         height, width = words.shape[0], words.shape[1] + self.size
-        left = min(max(round(at - width / 2), 0), self.width - width)
+        edge = self.pad // 3
+        left = round(min(max(at - width / 2, edge), self.width - width - edge))
         for _, first, tick in self.ticks:
             if first + tick.shape[1] + self.size // 3 < left or left + width < first:
                 paint(canvas, tick, first, self.axis, QUIET)
@@ -160,9 +166,14 @@ class Strip:
         return words.shape[1]
 
     def _share(self, times: np.ndarray, number: int) -> np.ndarray:
-        """(m,) seconds -> (m,) a class's score there, straight from window to window."""
-        scores = np.nan_to_num(self.timeline.scores[:, number]).clip(0, 1)
-        return np.interp(times, self.timeline.times, scores)
+        """(m,) seconds -> (m,) a class's score there, straight from window to window, or NaN."""
+        middles = self.timeline.times
+        # The first window begins with the video, so its middle is half of its length; the windows
+        # say nothing of what lies farther outside of them.
+        reach = max(middles[0], float(np.diff(middles[:2]).sum()) / 2) + 1e-6
+        scores = np.interp(times, middles, self.timeline.scores[:, number].clip(0, 1))
+        within = (times >= middles[0] - reach) & (times <= middles[-1] + reach)
+        return np.where(within, scores, np.nan)
 
     def _still(self, share: float) -> np.ndarray:
         """(height, width, 3) uint8: all that does not move; `share` of the curves' colour."""
@@ -186,24 +197,24 @@ class Strip:
             middle = (self.rows_top + self.rows_low - words.shape[0]) // 2
             paint(canvas, words, left, middle, QUIET)
         for line, left, text, ink in self.notes:
-            top = self.notes_top + line * round(line_height(self.small) * 1.1)
+            top = self.notes_top + line * self.pitch
             paint(canvas, written(text, self.small), left, top, ink)
             if ink == AMBER:
-                bar = max(self.size // 5, 2)
-                box = (left - 2 * bar, top, left - bar, top + line_height(self.small))
-                fill(canvas, box, AMBER, 1)
+                first = left - self.inset
+                fill(canvas, (first, top, first + self.inset // 3, top + self.pitch), AMBER, 1)
         return canvas
 
     def _draw_curve(self, canvas: np.ndarray, number: int, share: float) -> None:
         columns = np.arange(self.right - self.left)
         times = (columns + 0.5) / len(columns) * self.timeline.seconds
         rise = self._share(times, number).astype(np.float32) * (self.row - 1)  # (columns,)
+        seen, rise = np.isfinite(rise), np.nan_to_num(rise)
         # Pixels above the curve; steep parts are farther from it than straight down.
         above = (self.row - 0.5 - np.arange(self.row, dtype=np.float32))[:, None] - rise
         slope = np.hypot(1, np.gradient(rise)) if len(rise) > 1 else np.ones_like(rise)
         lane, half = self._lane(number), max(self.size * 0.06, 0.6)
-        body = np.clip(0.5 - above / slope, 0, 1) * np.float32(0.75 * share)
-        edge = np.clip(half + 0.5 - np.abs(above / slope), 0, 1) * np.float32(share)
+        body = np.clip(0.5 - above / slope, 0, 1) * seen * np.float32(0.75 * share)
+        edge = np.clip(half + 0.5 - np.abs(above / slope), 0, 1) * seen * np.float32(share)
         paint(canvas, body, self.left, lane, CURVE)
         # A line along the floor would look like a score.
         paint(canvas, edge * np.clip(rise * 12 / self.row, 0, 1), self.left, lane, EDGE)
@@ -229,14 +240,14 @@ class Strip:
         room = self.right - self.pad
         said = wrapped(source, self.small, room)
         notes = [(line, self.pad, text, QUIET) for line, text in enumerate(said)]
-        inset = 2 * max(self.size // 5, 2)  # of the bar before it
-        doubts = wrapped(warning, self.small, room - inset)
+        doubts = wrapped(warning, self.small, room - self.inset)
         if len(said) == len(doubts) == 1:
             widths = [text_width(text, self.small) for text in (said[0], doubts[0])]
-            if sum(widths) + inset + 2 * self.size <= room:
+            if sum(widths) + self.inset + 2 * self.size <= room:
                 return [*notes, (0, self.right - round(widths[1]) - 1, doubts[0], AMBER)]
         more = [
-            (line, self.pad + inset, text, AMBER) for line, text in enumerate(doubts, len(said))
+            (line, self.pad + self.inset, text, AMBER)
+            for line, text in enumerate(doubts, len(said))
         ]
         return notes + more
 
