@@ -184,7 +184,7 @@ class Overlay:
         if apart < 1:
             return
         arc = Arc.between((float(a[0]), float(a[1])), (float(b[0]), float(b[1])))
-        share = np.linspace(0, 1, 97)
+        share = np.linspace(0, 1, 257)
         points = arc.points(share)
         outside = np.flatnonzero(((points < end[:2]) | (points > end[2:])).any(1))
         if len(outside) and arc.length * share[outside[-1]] > 1.5 * point:

@@ -49,7 +49,7 @@ class Timeline:
 
     Attributes:
         labels: the k most important classes, in the order of their rows; the first 6 are drawn.
-        times: (n,) rising, seconds: the middle of each window.
+        times: (n,) rising, seconds: the middle of each window; the first begins with the video.
         scores: (n, k) in 0..1; NaN where a window was not scored.
         seconds: how long the video is.
     """
