@@ -163,14 +163,16 @@ class Overlay:
 
     def _draw_box(self, stage: np.ndarray, place: np.ndarray, seen: Seen) -> None:
         """Around the box, so that it hides nothing of it; inside where the frame ends."""
-        thick = max(round(self.text * (0.2 if seen.person else 0.16)), 2)
-        rim = max(round(self.text * 0.06), 1)
+        thick, rim = self._thick(seen), max(round(self.text * 0.06), 1)
         limits = np.array([*self.shown, *self.shown])
         out = np.array([-1, -1, 1, 1])
         outer = (place + out * thick).clip(0, limits)
         _frame(stage, outer, thick + rim, DARK, 0.5)
         _frame(stage, (outer + out * rim).clip(0, limits), rim, DARK, 0.5)
         _frame(stage, outer, thick, colour(seen), 1)
+
+    def _thick(self, seen: Seen) -> int:
+        return max(round(self.text * (0.2 if seen.person else 0.16)), 2)
 
     def _draw_line(
         self, stage: np.ndarray, start: np.ndarray, end: np.ndarray, strength: float, ink: Colour
@@ -216,14 +218,16 @@ class Overlay:
                 continue
             words = written(text, size)
             tag = np.array([words.shape[1] + 2 * inset, height])
-            at = _free(place, tag, self.shown, taken)
+            # Flush with the outline, and on it.
+            thick = self._thick(boxes[row])
+            at = _free(place + np.array([-thick, 0, thick, 0]), tag, self.shown, taken)
             if at is None:
                 continue
             taken = np.concatenate([taken, [np.concatenate([at, at + tag])]])
             left, top = int(at[0]), int(at[1])
             shape = int(tag[0]), int(tag[1]), height * 0.22
-            rim = rounded(*shape)
-            paint(stage, rounded(*shape, inset=1), left, top, colour(boxes[row]), rim)
+            body = rounded(*shape, inset=max(round(self.text * 0.05), 1))
+            paint(stage, body, left, top, colour(boxes[row]), rounded(*shape))
             paint(stage, words, left + inset, top + size // 8, DARK)
 
 
