@@ -128,6 +128,14 @@ def test_the_head_of_a_line_is_at_its_target(monkeypatch, turn):
     assert len(np.unique(from_start.round())) > 290
 
 
+def test_a_line_changes_only_what_it_covers(monkeypatch):
+    """Catches pixels beside a line that are blended by a little."""
+    without_tags(monkeypatch)
+    boxes = [seen(40, 40, 60, 60), seen(580, 300, 600, 320, "2")]
+    marks = changed(drawn(640, 360, boxes, [Line(0, 1, 0.3)]), 640, 360)
+    assert 600 * 4 < marks.sum() < 600 * 9
+
+
 def test_a_line_there_and_one_back_are_both_seen(monkeypatch):
     """Catches two lines on one another, of which the weaker one is hidden."""
     without_tags(monkeypatch)
@@ -272,6 +280,8 @@ def test_no_word_of_the_strip_is_cut_by_the_edge(width):
     actions = [Scored(label, 0.5) for label in ("holding something", "x" * 300, "reading", "a")]
     out = drawn(width, 360, actions=actions, warning="out of its training data " * 9)
     assert (out[360:, -3:] == out[-1, -1]).all()
+    first, both = (drawn(width, 360, actions=actions[:count]) for count in (1, 2))
+    np.testing.assert_array_equal(first, both)
 
 
 @pytest.mark.parametrize("width", [320, 640, 3840])

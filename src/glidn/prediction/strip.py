@@ -1,7 +1,8 @@
 """The strip below the picture: what is seen now, the scores of the whole video, who says so.
 
-Three bands, from the top: the actions of this moment; one row for each class, with the playhead;
-the source of it all, and the warning. All but the first and the playhead is drawn only once.
+Three bands, from the top: the actions of this moment; a row for each class, with the playhead; the
+source of it all, and the warning. All but the moment's own is drawn once, in two shades: what is
+played already, and what is ahead.
 """
 
 import math
@@ -68,13 +69,16 @@ class Timeline:
 
 
 class Strip:
-    """Draws the strip; words of the current moment are at least 11 pixels high, as all others.
+    """The strip of one video: drawn but for the moment, which `draw` adds.
 
     Args:
         width: pixels.
-        size: of the text, in pixels.
+        size: of the text, in pixels; none is smaller than 11.
         source: which model and detector spoke.
         warning: what to doubt; "" if nothing.
+
+    Attributes:
+        height: pixels.
     """
 
     def __init__(
