@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="glidn boxes",
         description="Find boxes in the videos of a dataset with torchvision's Faster R-CNN "
         "(ResNet-50, FPN) or a YOLOX detector in an ONNX file, and write them as its table of "
-        "boxes. An interrupted call goes on where it stopped. Exit code 0: done; 1: done, but some videos could not be read; "
-        "2: nothing was written.",
+        "boxes. An interrupted call goes on where it stopped. Exit code 0: done; 1: done, but "
+        "some videos could not be read; 2: nothing was written.",
     )
     parser.add_argument("dataset", type=Path, help="a folder of tables or a copy of Charades")
     parser.add_argument("--kind", default="auto", help="table, charades; default: recognise it")
