@@ -105,15 +105,14 @@ def test_a_thing_of_two_names_is_one_track():
 
 
 def test_things_of_other_kinds_do_not_take_each_others_numbers():
-    """A hand passes over a bottle: its box overlaps the bottle's more than the bottle's own does."""
-    looks = {}
-    for frame in range(40):
-        hand = (20 + 5 * frame, 100, 60, 60, 0.9, "hand")
-        bottle = (120, 100, 40, 60, 0.6, "bottle")
-        looks[frame] = (hand,) if frame % 3 == 0 and 10 < frame < 30 else (hand, bottle)
+    """A hand appears half over a bottle, which is not found meanwhile."""
+    bottle = cup(120, 0.9, "bottle")
+    looks = dict.fromkeys(range(5), (bottle,))
+    looks |= {frame: (cup(138, 0.9, "hand"),) for frame in range(5, 9)}
+    looks |= dict.fromkeys(range(9, 12), (bottle,))
     said = follow(looks)
-    assert {(one.track, one.category) for one in said} == {(1, "hand"), (2, "bottle")}
-    assert all(one.xyxy[0] == 100 for one in said if one.track == 2)
+    assert {(one.track, one.category) for one in said} == {(1, "bottle"), (2, "hand")}
+    assert all(one.xyxy[0] == 100 for one in said if one.track == 1)
 
 
 def test_unsure_boxes_continue_a_track_and_begin_none():
@@ -131,8 +130,8 @@ def test_unsure_boxes_continue_a_track_and_begin_none():
 
 def test_frames_without_boxes_and_boxes_without_overlap():
     assert follow(dict.fromkeys(range(3), ())) == []
-    jumps = {frame: (cup(100 + 300 * (frame % 2)),) for frame in range(9)}
-    assert follow(jumps) == []
+    for far in (34, 300):  # pixels; of the first, a twelfth overlaps
+        assert follow({frame: (cup(100 + far * (frame % 2)),) for frame in range(9)}) == []
 
 
 def test_a_fast_thing_is_followed_where_frames_are_passed_over():

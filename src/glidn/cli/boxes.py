@@ -206,6 +206,7 @@ def _find(
         "person": dataset.person,
     }
     tracking = None
+    settings["track"] = None  # as calls say that are older than it
     if asked.track:
         # So that a track outlives one look in which its thing was not found.
         patience = max(TrackSettings.patience, 2.5 * asked.every)
