@@ -9,7 +9,8 @@ import pytest
 import make_onnx
 from glidn.detectors import faster_rcnn, onnx_file
 from glidn.detectors.choose import load_detector
-from glidn.errors import DataError, SettingError
+from glidn.errors import DataError, GlidnError, SettingError
+from glidn.tracking import Tracker
 from glidn.video import VideoFile
 from make_onnx import constant, red, write
 
@@ -214,6 +215,16 @@ def test_bad_files_are_one_sentence(tmp_path, monkeypatch):
     assert "gives an output of the shape (1, 3, 64, 64)" in sentence(path)
 
 
+def test_a_graph_that_fails_is_one_sentence(tmp_path, capfd):
+    """It says that it takes any size, and does not."""
+    node = make_onnx.onnx.helper.make_node("Add", ["images", "fixed"], ["output"])
+    fixed = ("fixed", np.zeros((1, 3, 63, 63), np.float32))
+    path = write(tmp_path / "d.onnx", [node], ["n", 3, "h", "w"], ["n", "cells", 8], [fixed])
+    with pytest.raises(GlidnError, match=r"d\.onnx failed on 1 pictures of 96x96 \(") as caught:
+        onnx_file.build(path, 96)
+    assert "\n" not in str(caught.value) and capfd.readouterr().err == ""
+
+
 def test_without_onnxruntime_it_says_what_to_install(tmp_path, monkeypatch):
     path = constant(tmp_path / "d.onnx", raw_cells(), HEIGHT, WIDTH)
     real = builtins.__import__
@@ -242,6 +253,22 @@ def test_bottles_are_found_where_we_see_them(shared):
         assert found.categories == ("bottle",) * len(expected) and found.scores.min() > 0.8
         order = np.argsort(found.xyxy[:, 0])
         np.testing.assert_allclose(found.xyxy[order], expected, atol=15)
+
+
+@pytest.mark.shared
+def test_bottles_and_a_hand_are_followed(shared):
+    """A hand reaches in from the left, its category "person", and takes the left bottle away."""
+    detect, _ = load_detector(str(shared / "weights" / "yolox_nano.onnx"), 0.1)
+    pixels = VideoFile(shared / "videos" / "bottles.mp4")
+    tracker, seen = Tracker(pixels.fps), {}
+    frames = np.arange(165, 240, 5)
+    for frame, image in zip(frames.tolist(), pixels.each(frames), strict=True):
+        for one in tracker.update(frame, detect(image[None])[0]):
+            seen.setdefault((one.track, one.category), []).append(one.frame)
+    hand = (4, "person")
+    assert set(seen) == {(1, "bottle"), (2, "bottle"), (3, "bottle"), hand}
+    assert sorted(seen[track][-1] for track in seen if track != hand) == [205, 235, 235]
+    assert 170 <= seen[hand][0] <= 180 and 200 <= seen[hand][-1] <= 210
 
 
 def test_a_name_is_a_file_of_weights_or_torchvisions(tmp_path, monkeypatch):

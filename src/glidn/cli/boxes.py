@@ -198,20 +198,17 @@ def _find(
     from glidn.tracking import TrackSettings
 
     detect, weights = _detector(asked, dataset.person)
+    # So that a track outlives a look in which its thing was not found.
+    patience = max(TrackSettings.patience, 2.5 * asked.every)
+    tracking = TrackSettings(patience=patience) if asked.track else None
     settings = {
         "detector": _kind(asked.detector),
         "weights": weights,
         **{name: getattr(asked, name) for name in ("top", "every", "nms", "score")},
         "short-side": asked.short_side,
         "person": dataset.person,
+        "track": tracking and str(tracking),
     }
-    tracking = None
-    settings["track"] = None  # as calls say that are older than it
-    if asked.track:
-        # So that a track outlives one look in which its thing was not found.
-        patience = max(TrackSettings.patience, 2.5 * asked.every)
-        tracking = TrackSettings(patience=patience)
-        settings["track"] = str(tracking)
     with progress_bar() as report:
         return find_boxes(
             videos,
