@@ -235,7 +235,7 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(SettingError, match=r"install it with: pip install glidn\[onnx\]\."):
+    with pytest.raises(SettingError, match=r'install it with: pip install "glidn\[onnx\]"\.'):
         onnx_file.build(path)
     with pytest.raises(SettingError, match=r"input is 100; it must be a multiple of 32"):
         onnx_file.build(path, 100)

@@ -282,8 +282,8 @@ def _merge(
 def _read_part(name: str, path: Path) -> BoxRows:
     try:
         with np.load(path, allow_pickle=False) as part:
-            columns = [part[key] for key in ("frames", "categories", "xyxy", "scores")]
-            return BoxRows(name, *columns, part.get("tracks"))
+            columns = (part[key] for key in ("frames", "categories", "xyxy", "scores"))
+            return BoxRows(name, *columns, tracks=part.get("tracks"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
         raise DataError(

@@ -135,7 +135,7 @@ class Tracker:
         if not track.confirmed:
             return []
         category = track.category
-        said = [Tracked(track.number, at, category, *box) for at, *box in track.unsaid]
+        said = [Tracked(track.number, at, category, box, score) for at, box, score in track.unsaid]
         track.unsaid.clear()
         return said
 

@@ -15,7 +15,7 @@ but its graph, by onnxruntime, and only the file itself is read.
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -216,7 +216,7 @@ def _session(path: Path, content: bytes) -> "InferenceSession":
         import onnxruntime
     except ImportError as error:
         raise SettingError(
-            f"{path}: ONNX files need onnxruntime; install it with: pip install glidn[onnx]."
+            f'{path}: ONNX files need onnxruntime; install it with: pip install "glidn[onnx]".'
         ) from error
     # onnxruntime would look for that other file in the folder that the user happens to be in.
     if OUTSIDE.search(content):
@@ -315,8 +315,8 @@ def _other(path: Path, what: str) -> DataError:
     )
 
 
-def _told(shape: object) -> str:
-    return "(" + ", ".join(str(number) for number in shape) + ")"  # type: ignore[attr-defined]
+def _told(shape: Sequence[object]) -> str:
+    return f"({', '.join(map(str, shape))})"
 
 
 def _reason(error: Exception) -> str:
