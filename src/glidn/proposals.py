@@ -282,8 +282,14 @@ def _merge(
 def _read_part(name: str, path: Path) -> BoxRows:
     try:
         with np.load(path, allow_pickle=False) as part:
-            columns = (part[key] for key in ("frames", "categories", "xyxy", "scores"))
-            return BoxRows(name, *columns, tracks=part.get("tracks"))
+            return BoxRows(
+                name,
+                part["frames"],
+                part["categories"],
+                part["xyxy"],
+                part["scores"],
+                part.get("tracks"),
+            )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
         raise DataError(

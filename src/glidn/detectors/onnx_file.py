@@ -102,7 +102,7 @@ def build(path: Path, side: int = SIDE) -> OnnxModel:
     batch = shape[0] if isinstance(shape[0], int) else None
     if batch not in (None, 1) or height % 32 or width % 32:
         raise _other(path, f"its input has the shape {_told(shape)}")
-    grey = np.full((1, 3, height, width), BORDER, dtype)
+    grey: np.ndarray = np.full((1, 3, height, width), BORDER, dtype)
     found = _run(path, session, name, grey)
     grid = _grid(height, width)
     if found.ndim != 3 or found.shape[1] != len(grid) or found.shape[2] < 6:
