@@ -1,5 +1,8 @@
 """A detector over the videos of a dataset -> a table of boxes; an interruption loses one video.
 
+With the settings of a tracker, the boxes that belong to no track are left out, and the others get
+its name.
+
 Every finished video is a file in a folder beside the table, `.boxes.csv.gz.parts`; when all are
 done they are put together in the order of the dataset, and the folder goes. Its `settings.json`
 keeps the results of two settings apart.
@@ -20,6 +23,7 @@ from glidn.datasets.box_rows import BoxRows, write_rows
 from glidn.detectors import Detections, Detector
 from glidn.errors import DataError
 from glidn.files import replacing, write_error, write_text
+from glidn.tracking import Tracker, TrackSettings
 from glidn.types import LeftOut, Video
 
 SETTINGS = "settings.json"
@@ -66,8 +70,9 @@ def find_boxes(
     workers: int,
     progress: Callable[[str, int, int], None],
     keep: bool = False,
+    tracking: TrackSettings | None = None,
 ) -> Found:
-    """Write the table `out`, as `datasets.table_boxes` reads it; the tracks are left empty.
+    """Write the table `out`, as `datasets.table_boxes` reads it.
 
     Args:
         videos: all with pixels.
@@ -78,6 +83,7 @@ def find_boxes(
         progress: told what is going on, how many videos are done, of how many.
         keep: leave the parts there, because videos are missing that the next call may have; they
             are left anyway where one of `videos` could not be read.
+        tracking: follow things through each video; else the tracks are left empty.
 
     Raises:
         DataError: an unfinished call had other settings, or not one video could be read.
@@ -118,7 +124,7 @@ def find_boxes(
                     begin()
                     continue
                 if images is None:
-                    _write_part(reading)
+                    _write_part(reading.part, _rows(reading, tracking))
                     begin()
                     finished += 1
                     progress("finding boxes", finished, len(videos))
@@ -198,17 +204,51 @@ def _batches(video: Video, frames: np.ndarray, batch: int) -> Iterator[np.ndarra
         yield np.stack(images)
 
 
-def _write_part(reading: _Reading) -> None:
-    found = reading.found
+def _rows(reading: _Reading, tracking: TrackSettings | None) -> BoxRows:
+    found, name = reading.found, reading.video.name
+    if tracking is not None:
+        return _tracked(reading, tracking)
     counts = [len(one.scores) for one in found]
-    with replacing(reading.part) as temporary:
-        np.savez(
-            temporary,
-            frames=np.repeat(reading.frames, counts),
-            categories=np.array([name for one in found for name in one.categories], np.str_),
-            xyxy=np.concatenate([one.xyxy for one in found]).round(PIXEL_DIGITS),
-            scores=np.concatenate([one.scores for one in found]).round(SCORE_DIGITS),
-        )
+    return BoxRows(
+        name,
+        np.repeat(reading.frames, counts),
+        np.array([name for one in found for name in one.categories], np.str_),
+        np.concatenate([one.xyxy for one in found]),
+        np.concatenate([one.scores for one in found]),
+    )
+
+
+def _tracked(reading: _Reading, tracking: TrackSettings) -> BoxRows:
+    """The boxes of tracks; a track is of the category that it turned out to be at its end."""
+    tracker = Tracker(reading.video.fps, tracking)
+    said = [
+        one
+        for frame, found in zip(reading.frames.tolist(), reading.found, strict=True)
+        for one in tracker.update(frame, found)
+    ]
+    category = {one.track: one.category for one in said}  # the last word
+    said.sort(key=lambda one: (one.frame, one.track))
+    return BoxRows(
+        reading.video.name,
+        np.array([one.frame for one in said], np.int64),
+        np.array([category[one.track] for one in said], np.str_),
+        np.array([one.xyxy for one in said], np.float32).reshape(-1, 4),
+        np.array([one.score for one in said], np.float32),
+        np.array([f"{category[one.track]} {one.track}" for one in said], np.str_),
+    )
+
+
+def _write_part(path: Path, rows: BoxRows) -> None:
+    columns = {
+        "frames": rows.frames,
+        "categories": rows.categories,
+        "xyxy": rows.xyxy.round(PIXEL_DIGITS),
+        "scores": rows.scores.round(SCORE_DIGITS),
+    }
+    if rows.tracks is not None:
+        columns["tracks"] = rows.tracks
+    with replacing(path) as temporary:
+        np.savez(temporary, **columns)  # type: ignore[arg-type]  # no name is allow_pickle
 
 
 def _merge(
@@ -242,8 +282,14 @@ def _merge(
 def _read_part(name: str, path: Path) -> BoxRows:
     try:
         with np.load(path, allow_pickle=False) as part:
-            columns = (part[key] for key in ("frames", "categories", "xyxy", "scores"))
-            return BoxRows(name, *columns)
+            return BoxRows(
+                name,
+                part["frames"],
+                part["categories"],
+                part["xyxy"],
+                part["scores"],
+                part.get("tracks"),
+            )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
         raise DataError(

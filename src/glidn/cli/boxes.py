@@ -12,13 +12,15 @@ from glidn.errors import DataError, SettingError, few
 
 if TYPE_CHECKING:
     from glidn.datasets.problems import Problem
+    from glidn.detectors import Detector
     from glidn.proposals import Found
     from glidn.types import Dataset, LeftOut, Video
 
 DEFAULT = "boxes.csv.gz"
-# What each detector's boxes may overlap, and the least score: torchvision's own values.
-NMS = {"proposals": 0.7, "detections": 0.5}
-SCORE = {"proposals": 0.0, "detections": 0.05}
+# What each detector's boxes may overlap, and the least score: torchvision's own values; of an ONNX
+# file, those that a tracker wants.
+NMS = {"proposals": 0.7, "detections": 0.5, "onnx": 0.5}
+SCORE = {"proposals": 0.0, "detections": 0.05, "onnx": 0.1}
 MOST = 20  # videos that are named
 
 
@@ -75,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glidn boxes",
         description="Find boxes in the videos of a dataset with torchvision's Faster R-CNN "
-        "(ResNet-50, FPN) and write them as its table of boxes. An interrupted call goes on "
-        "where it stopped. Exit code 0: done; 1: done, but some videos could not be read; "
-        "2: nothing was written.",
+        "(ResNet-50, FPN) or a YOLOX detector in an ONNX file, and write them as its table of "
+        "boxes. An interrupted call goes on where it stopped. Exit code 0: done; 1: done, but "
+        "some videos could not be read; 2: nothing was written.",
     )
     parser.add_argument("dataset", type=Path, help="a folder of tables or a copy of Charades")
     parser.add_argument("--kind", default="auto", help="table, charades; default: recognise it")
@@ -85,9 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--detector",
         default="proposals",
-        choices=sorted(NMS, reverse=True),
         help="proposals: whatever there is, without a class (default); detections: the "
-        "classes of COCO",
+        "classes of COCO; FILE.onnx: the classes of a YOLOX detector",
     )
     source.add_argument(
         "--action-genome",
@@ -98,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights",
         default="torchvision",
-        help="torchvision: its COCO weights, a download of 160 MB once (default); or a file",
+        help="of proposals and detections; torchvision: its COCO weights, a download of 160 MB "
+        "once (default); or a file",
     )
     parser.add_argument("--top", type=int, default=15, help="most boxes of a frame (15)")
     parser.add_argument(
@@ -107,10 +109,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nms", type=float, help="of boxes that overlap more, the surest stays (0.7; classes: 0.5)"
     )
-    parser.add_argument("--score", type=float, help="least score of a box (0; classes: 0.05)")
+    parser.add_argument(
+        "--score", type=float, help="least score of a box (0; classes: 0.05; ONNX: 0.1)"
+    )
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="follow things through each video: name their tracks, drop what is in none; best "
+        "with a small --every, such as 0.1",
+    )
     parser.add_argument("--batch", type=int, default=8, help="frames looked at together (8)")
     parser.add_argument(
-        "--short-side", type=int, default=800, help="frames are scaled to it, pixels (800)"
+        "--short-side",
+        type=int,
+        help="frames are scaled to it, pixels (800); the input of an ONNX file that leaves its "
+        "size open (640)",
     )
     parser.add_argument(
         "--workers",
@@ -127,10 +140,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(asked: argparse.Namespace) -> None:
     """Values that cannot be, before anything is read."""
+    kind = _kind(asked.detector)
     if asked.nms is None:
-        asked.nms = NMS[asked.detector]
+        asked.nms = NMS[kind]
     if asked.score is None:
-        asked.score = SCORE[asked.detector]
+        asked.score = SCORE[kind]
+    if asked.short_side is None:
+        asked.short_side = 640 if kind == "onnx" else 800
+    if asked.track and asked.action_genome:
+        raise SettingError("--track follows what a detector finds; leave out --action-genome.")
     for name in ("top", "batch", "workers"):
         if getattr(asked, name) < 1:
             raise SettingError(f"--{name} is {getattr(asked, name)}; it must be 1 or more.")
@@ -141,6 +159,17 @@ def _check(asked: argparse.Namespace) -> None:
         raise SettingError(f"--every is {asked.every:g}; it must be more than 0 seconds.")
     if asked.short_side < 32:
         raise SettingError(f"--short-side is {asked.short_side}; it must be 32 pixels or more.")
+
+
+def _kind(detector: str) -> str:
+    """The key of NMS and SCORE."""
+    if detector.lower().endswith(".onnx"):
+        return "onnx"
+    if detector not in ("proposals", "detections"):
+        raise SettingError(
+            f"--detector {detector} is none; give proposals, detections, or FILE.onnx."
+        )
+    return detector
 
 
 def _check_beside(out: Path, names: Sequence[str]) -> None:
@@ -165,27 +194,20 @@ def _find(
     videos: Sequence["Video"],
     keep: bool,
 ) -> "Found":
-    import hashlib
-
-    from glidn.detectors import faster_rcnn
     from glidn.proposals import find_boxes
+    from glidn.tracking import TrackSettings
 
-    model = faster_rcnn.build(asked.weights, asked.short_side)
-    weights = asked.weights
-    if weights != faster_rcnn.TORCHVISION:
-        with Path(weights).open("rb") as file:
-            weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    limits = (asked.top, asked.nms, asked.score)
-    if asked.detector == "proposals":
-        detect = faster_rcnn.proposals(model, *limits)
-    else:
-        detect = faster_rcnn.detections(model, *limits, dataset.person)
+    detect, weights = _detector(asked, dataset.person)
+    # So that a track outlives a look in which its thing was not found.
+    patience = max(TrackSettings.patience, 2.5 * asked.every)
+    tracking = TrackSettings(patience=patience) if asked.track else None
     settings = {
-        "detector": asked.detector,
+        "detector": _kind(asked.detector),
         "weights": weights,
         **{name: getattr(asked, name) for name in ("top", "every", "nms", "score")},
         "short-side": asked.short_side,
         "person": dataset.person,
+        "track": tracking and str(tracking),
     }
     with progress_bar() as report:
         return find_boxes(
@@ -198,7 +220,28 @@ def _find(
             asked.workers,
             report,
             keep,
+            tracking,
         )
+
+
+def _detector(asked: argparse.Namespace, person: str) -> "tuple[Detector, str]":
+    """The detector, and what tells its weights from others."""
+    import hashlib
+
+    from glidn.detectors import faster_rcnn, onnx_file
+
+    limits = (asked.top, asked.nms, asked.score)
+    if _kind(asked.detector) == "onnx":
+        onnx = onnx_file.build(Path(asked.detector), asked.short_side)
+        return onnx_file.detections(onnx, *limits, person), onnx.sha256[:16]
+    model = faster_rcnn.build(asked.weights, asked.short_side)
+    weights = asked.weights
+    if weights != faster_rcnn.TORCHVISION:
+        with Path(weights).open("rb") as file:
+            weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if asked.detector == "proposals":
+        return faster_rcnn.proposals(model, *limits), weights
+    return faster_rcnn.detections(model, *limits, person), weights
 
 
 def _take_over(

@@ -22,13 +22,14 @@ GROUP = 500_000
 
 @dataclass(frozen=True)
 class BoxRows:
-    """The boxes of one video, in the order of its frames; which track they are of is unknown.
+    """The boxes of one video, in the order of its frames.
 
     Attributes:
         frames: (n,) int64.
         categories: (n,) texts.
         xyxy: (n, 4) float32, pixels.
         scores: (n,) float32; NaN where a box has none.
+        tracks: (n,) texts; None where it is unknown which boxes are one thing.
     """
 
     video: str
@@ -36,6 +37,7 @@ class BoxRows:
     categories: np.ndarray
     xyxy: np.ndarray
     scores: np.ndarray
+    tracks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -76,7 +78,8 @@ def _write_csv(path: Path, videos: Iterable[BoxRows]) -> int:
             # A float32's own text is the shortest that reads back as the same float32.
             scores = rows.scores.astype(str)
             scores[np.isnan(rows.scores)] = ""
-            columns = ([rows.video] * n, rows.frames, [""] * n, rows.categories)
+            tracks = [""] * n if rows.tracks is None else rows.tracks
+            columns = ([rows.video] * n, rows.frames, tracks, rows.categories)
             writer.writerows(zip(*columns, *rows.xyxy.astype(str).T, scores, strict=True))
     return count
 
@@ -109,10 +112,15 @@ def _write_parquet(path: Path, videos: Iterable[BoxRows]) -> int:
         def write(waiting: list[BoxRows]) -> None:
             names = [rows.video for rows in waiting for _ in range(len(rows))]
             scores = np.concatenate([rows.scores for rows in waiting])
+            tracks = [
+                track
+                for rows in waiting
+                for track in ([None] * len(rows) if rows.tracks is None else rows.tracks.tolist())
+            ]
             columns = [
                 names,
                 np.concatenate([rows.frames for rows in waiting]),
-                pyarrow.nulls(len(names), texts),
+                pyarrow.array(tracks, texts),
                 np.concatenate([rows.categories for rows in waiting]).astype(object),
                 *np.concatenate([rows.xyxy for rows in waiting]).T,
                 pyarrow.array(scores, numbers, mask=np.isnan(scores)),

@@ -26,6 +26,7 @@ from glidn.types import PERSON
 
 TORCHVISION = "torchvision"  # in place of a file: the weights that torchvision publishes
 PROPOSAL = "proposal"
+SHORT_SIDE = 800  # torchvision's own
 COCO = tuple(FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"])
 # Thinner boxes hold nothing to look at, and may lose their area where coordinates are rounded.
 SHORTEST_SIDE = 1.0  # pixels
