@@ -14,11 +14,12 @@ MOST_LINES = 400
 FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
-    {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
+    {"timeline", "video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
     | {"processes", "checks"},
     {
         "geometry",
         "transforms",
+        "windows",
         "clips",
         "protocol",
         "views",
