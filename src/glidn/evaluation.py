@@ -128,7 +128,11 @@ def logits(network: AnyNetwork, samples: Sequence[Sample], batch: int = 32) -> T
 
 
 def over_time(
-    network: AnyNetwork, samples: Sequence[Sample], middles: np.ndarray, frames: int
+    network: AnyNetwork,
+    samples: Sequence[Sample],
+    middles: np.ndarray,
+    frames: int,
+    many: bool = False,
 ) -> np.ndarray:
     """(F, K) in 0..1: what a network says of every frame of one video.
 
@@ -136,9 +140,11 @@ def over_time(
         samples: its windows, in order.
         middles: (n,) the frame in the middle of each.
         frames: F.
+        many: several classes may be shown at once.
     """
-    said = logits(network, samples).double().softmax(-1).numpy()
-    return timeline.spread(middles, said, frames)
+    said = logits(network, samples).double()
+    said = said.sigmoid() if many else said.softmax(-1)
+    return timeline.spread(middles, said.numpy(), frames)
 
 
 def write(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:

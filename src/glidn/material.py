@@ -26,7 +26,7 @@ from glidn.average_precision import labels_shown
 from glidn.batch import Sample
 from glidn.clips import Kept, is_short
 from glidn.config import RunConfig
-from glidn.errors import few
+from glidn.errors import DataError, few
 from glidn.model import AnyNetwork
 from glidn.protocol import Fold
 from glidn.regions import step_frames
@@ -268,19 +268,37 @@ def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | N
         cutter = Cutter(dataset.classes, many, config.clips, steps, kept)
         return Films({video.name: video for video in dataset.videos}, cutter)
     if dataset.task == "timed":
-        return _windows(dataset, config, progress)
+        return prepare_windows(dataset, config, dataset.categories, progress)
     samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
     return Material({sample.video: sample for sample in samples})
 
 
-def _windows(dataset: Dataset, config: RunConfig, progress: features.Progress | None) -> Timed:
+def prepare_windows(
+    dataset: Dataset,
+    config: RunConfig,
+    categories: tuple[str, ...],
+    progress: features.Progress | None,
+) -> Timed:
+    """The windows over every video of a dataset with timed labels, or without any.
+
+    Args:
+        categories: the vocabulary of geometry nodes.
+
+    Raises:
+        DataError: a video has no box, or no pixels where nodes need them.
+    """
     data = config.data
     cut = {
         video.name: windows.windows(video, dataset.classes, data.window, data.stride)
         for video in dataset.videos
     }
+    for video in dataset.videos:
+        if not cut[video.name]:
+            raise DataError(
+                f"{video.source or video.name}: no window of the video {video.name} has a box."
+            )
     every = replace(dataset, videos=tuple(part for parts in cut.values() for _, part in parts))
-    samples = iter(features.prepare(every, data, config.nodes, dataset.categories, progress))
+    samples = iter(features.prepare(every, data, config.nodes, categories, progress))
     return Timed(
         videos={video.name: video for video in dataset.videos},
         windows={name: [next(samples) for _ in parts] for name, parts in cut.items()},

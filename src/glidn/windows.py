@@ -167,6 +167,17 @@ def windows(
     return found
 
 
+def segments(dataset: Dataset, seconds: float) -> Dataset:
+    """A dataset whose videos are the windows around the middles of the segments, to look at."""
+    found = []
+    for video in dataset.videos:
+        for segment in video.segments:
+            middle = sum(frames_of(segment, video)) // 2
+            part = window(video, *around(video, middle, seconds))
+            found.append(replace(part, name=name_of(segment, video), label=segment.label))
+    return replace(timed(dataset), videos=tuple(found))
+
+
 def _cut(track: Track, first: int, last: int) -> Track:
     here = slice(*np.searchsorted(track.frames, [first, last + 1]))
     return replace(
