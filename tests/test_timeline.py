@@ -140,7 +140,9 @@ def test_timelines_survive_their_file(tmp_path):
         assert (again[video].predicted == found.predicted).all()
 
 
-@pytest.mark.parametrize("content", [None, "video,first,last\nv,0,1\n", "video,first,last,truth\n\x00"])
+@pytest.mark.parametrize(
+    "content", [None, "video,first,last\nv,0,1\n", "video,first,last,truth\n\x00"]
+)
 def test_a_damaged_file_is_one_sentence(tmp_path, content):
     path = tmp_path / "local.timeline.csv"
     if content:

@@ -7,7 +7,7 @@ predictions on new videos cut with the same functions, so that they see the same
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,22 +20,19 @@ from glidn.timeline import UNLABELLED
 from glidn.types import Dataset, Pixels, Segment, Track, Video
 
 
-@dataclass(frozen=True)
 class Part:
     """The pixels of a video from one of its frames on; beyond its ends, the nearest frame's.
 
-    Attributes:
+    Args:
         first: the frame of the whole video that is frame 0 here.
         frames: of the whole video.
     """
 
-    whole: Pixels
-    first: int
-    frames: int
-
-    @property
-    def source(self) -> str:
-        return self.whole.source
+    def __init__(self, whole: Pixels, first: int, frames: int) -> None:
+        self.whole = whole
+        self.first = first
+        self.frames = frames
+        self.source = whole.source
 
     def own(self, frames: np.ndarray) -> np.ndarray:
         """(n,) frames of the part -> (n,) frames of the whole."""
