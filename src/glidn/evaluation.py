@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glidn import many_labels, runs, timed, timeline
+from glidn import many_labels, runs, timed, timeline, windows
 from glidn.batch import Sample, collate
 from glidn.errors import RunError
 from glidn.files import write_text
@@ -19,7 +19,9 @@ from glidn.many_labels import ManyScores
 from glidn.metrics import confusion
 from glidn.model import AnyNetwork
 from glidn.runs import Run
+from glidn.timed import Timelines
 from glidn.timeline import TimelineScores
+from glidn.types import Video
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,41 @@ def over_time(
     said = logits(network, samples).double()
     said = said.sigmoid() if many else said.softmax(-1)
     return timeline.spread(middles, said.numpy(), frames)
+
+
+def timelines(
+    videos: Sequence[Video], over: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> dict[str, Timelines]:
+    """The true and the predicted timeline of every video.
+
+    Args:
+        over: (F, K) scores of every frame, by video.
+    """
+    return {
+        video.name: Timelines(windows.timeline(video, classes), over[video.name].argmax(-1))
+        for video in videos
+    }
+
+
+def segments(
+    videos: Sequence[Video], over: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> Predictions:
+    """What is said of each true segment, its borders known: the mean scores of its frames.
+
+    Args:
+        over: as for `timelines`.
+    """
+    every = [(segment, video) for video in videos for segment in video.segments]
+    means = []
+    for segment, video in every:
+        first, last = windows.frames_of(segment, video)
+        means.append(over[video.name][first : last + 1].mean(0))
+    return Predictions(
+        videos=tuple(windows.name_of(segment, video) for segment, video in every),
+        subjects=tuple(video.subject for _, video in every),
+        truth=np.array([classes.index(segment.label) for segment, _ in every], np.int64),
+        logits=np.log(np.reshape(means, (len(every), len(classes)))),
+    )
 
 
 def write(path: Path, predictions: Predictions, classes: Sequence[str]) -> None:

@@ -128,32 +128,21 @@ class Timed:
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
     ) -> None:
-        """Write the timelines, <view>.timeline.csv, and what is said of each segment, <view>.csv.
-
-        A segment gets the mean scores of its frames, as if its borders were known.
-        """
+        """Write timelines, <view>.timeline.csv, and what is said of segments, <view>.csv."""
         if processes.is_first():
-            timelines, segments, scores = {}, [], []
-            for name in fold.test:
-                video = self.videos[name]
-                over = evaluation.over_time(
-                    network, self.windows[name], self.middles[name], video.frames
+            videos = [self.videos[name] for name in fold.test]
+            over = {
+                video.name: evaluation.over_time(
+                    network, self.windows[video.name], self.middles[video.name], video.frames
                 )
-                truth = windows.timeline(video, run.classes)
-                timelines[name] = timed.Timelines(truth, over.argmax(-1))
-                for segment in video.segments:
-                    first, last = windows.frames_of(segment, video)
-                    segments.append((windows.name_of(segment, video), video.subject, segment.label))
-                    scores.append(over[first : last + 1].mean(0))
-            said = evaluation.Predictions(
-                videos=tuple(name for name, _, _ in segments),
-                subjects=tuple(subject for _, subject, _ in segments),
-                truth=np.array([run.classes.index(label) for _, _, label in segments]),
-                logits=np.log(np.stack(scores)),
+                for video in videos
+            }
+            folder, classes = run.fold(fold.name), run.classes
+            timelines = evaluation.timelines(videos, over, classes)
+            timed.write(folder / f"{view}.timeline.csv", timelines, classes)
+            evaluation.write(
+                folder / f"{view}.csv", evaluation.segments(videos, over, classes), classes
             )
-            folder = run.fold(fold.name)
-            timed.write(folder / f"{view}.timeline.csv", timelines, run.classes)
-            evaluation.write(folder / f"{view}.csv", said, run.classes)
         processes.wait()
 
     def notes(self) -> list[str]:
