@@ -154,10 +154,11 @@ def windows(
     The label of a window is what its middle shows, or "".
     """
     labels = timeline(video, classes)
+    filled = replace(video, tracks=tuple(fill_gaps(t) for t in video.tracks if len(t.frames)))
     found = []
     for first, last in spans(video, seconds, stride):
         middle = (first + last) // 2
-        part = window(video, first, last)
+        part = window(filled, first, last)
         if part.tracks:
             label = "" if labels[middle] == UNLABELLED else classes[labels[middle]]
             found.append((middle, replace(part, label=label)))

@@ -144,6 +144,7 @@ def look(run: Run, chosen: Sequence[Case]) -> Iterator[Look]:
         if isinstance(material, Films):
             yield _look_at_view(case, videos[case.video], material)
         else:
+            assert isinstance(material, Material)  # `_load` makes no windows
             attention = tuple(
                 _attention(opinion, material, collate([material.samples[case.video]]))
                 for opinion in case.opinions
