@@ -14,11 +14,12 @@ MOST_LINES = 400
 FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files"},
-    {"video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
+    {"timeline", "video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
     | {"processes", "checks", "graph"},
     {
         "geometry",
         "transforms",
+        "windows",
         "clips",
         "protocol",
         "views",
@@ -29,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"batch", "datasets", "detectors", "runs", "regions"},
     {"model", "sources", "tracking"},
     {"checkpoint", "features", "proposals"},
-    {"many_labels"},
+    {"many_labels", "timed"},
     {"evaluation", "training", "multiview"},
     {"material"},
     {"experiment"},

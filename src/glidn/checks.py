@@ -31,6 +31,14 @@ def check(config: RunConfig) -> None:
         "train.checkpoint_every": train.checkpoint_every,
     }
     _at_least(1, counts)
+    for name, value in (("data.window", data.window), ("data.stride", data.stride)):
+        if not value > 0:
+            raise SettingError(f"{name} is {value:g}; it must be above 0 seconds.")
+    if data.samples == "windows" and data.stride > data.window:
+        raise SettingError(
+            f"data.stride is {data.stride:g} and data.window {data.window:g} seconds; the stride "
+            "may be as long as the window at most, or no window would see what lies between."
+        )
     _at_least(0, {"train.epochs": train.epochs, "train.weight_decay": train.weight_decay})
     if not nodes.kinds:
         raise SettingError(
@@ -64,6 +72,11 @@ def _check_regions(config: RunConfig) -> None:
         if view.scene != "none":
             raise SettingError(f"view.scene is {view.scene}, which needs nodes.kinds=[region].")
         return
+    if config.data.samples != "video":
+        raise SettingError(
+            f"data.samples is {config.data.samples}; region nodes cut clips from whole videos, set "
+            "data.samples=video."
+        )
     if nodes.kinds != ("region",):
         raise SettingError(
             f"nodes.kinds is {', '.join(nodes.kinds)}; region nodes cannot be joined with others."

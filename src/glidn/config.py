@@ -21,6 +21,11 @@ class DataConfig:
     Attributes:
         root: The dataset's folder.
         kind: How to read it: a name of datasets.READERS, or auto to recognise it.
+        samples: What a sample is: a video, with its label or labels; or windows: parts of one
+            length all over each video, labelled by what is shown at their middle, to learn timed
+            actions of which one is shown at a time.
+        window: Seconds that a window sees, half of them before its middle.
+        stride: Seconds from the middle of one window to the next.
         steps: T: frames sampled uniformly between a video's first and last box.
         variants: How many looks at each training video, of which every epoch draws one: the video
             itself, its mirror image, then random ones (speed, place, size, other frames).
@@ -28,6 +33,9 @@ class DataConfig:
 
     root: Path = Path("data")
     kind: str = "auto"
+    samples: Literal["video", "windows"] = "video"
+    window: float = 3.0
+    stride: float = 0.5
     steps: int = 30
     variants: int = 1
 

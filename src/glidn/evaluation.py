@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glidn import many_labels, runs
+from glidn import many_labels, runs, timed, timeline, windows
 from glidn.batch import Sample, collate
 from glidn.errors import RunError
 from glidn.files import write_text
@@ -19,6 +19,9 @@ from glidn.many_labels import ManyScores
 from glidn.metrics import confusion
 from glidn.model import AnyNetwork
 from glidn.runs import Run
+from glidn.timed import Timelines
+from glidn.timeline import TimelineScores
+from glidn.types import Video
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,34 @@ class Scores:
         )
 
 
+@dataclass(frozen=True)
+class TimedScores:
+    """How well timed labels are told.
+
+    Attributes:
+        segments: the class of each true segment, its borders known.
+        timeline: what is shown when, nothing known; over the videos of all folds.
+        per_fold: the same by fold.
+    """
+
+    segments: Scores
+    timeline: TimelineScores
+    per_fold: dict[str, TimelineScores]
+
+    @property
+    def sentence(self) -> str:
+        known = self.segments
+        return (
+            f"segments with known borders {100 * known.mean:.1f} ± {100 * known.std:.1f} (mean and "
+            f"standard deviation over folds: {len(known.per_fold)}), {100 * known.pooled:.1f} "
+            f"pooled over {known.videos} segments; timelines of {self.timeline.videos} videos: "
+            f"{self.timeline.sentence}"
+        )
+
+
+AnyScores = Scores | ManyScores | TimedScores
+
+
 def predict(network: AnyNetwork, samples: Sequence[Sample], batch: int = 32) -> Predictions:
     """Test samples with one label each, by their first variants, with the network in eval mode."""
     return Predictions(
@@ -95,6 +126,61 @@ def logits(network: AnyNetwork, samples: Sequence[Sample], batch: int = 32) -> T
             network(collate(samples[start : start + batch]).to(device)).logits.float().cpu()
             for start in range(0, len(samples), batch)
         ]
+    )
+
+
+def over_time(
+    network: AnyNetwork,
+    samples: Sequence[Sample],
+    middles: np.ndarray,
+    frames: int,
+    many: bool = False,
+) -> np.ndarray:
+    """(F, K) in 0..1: what a network says of every frame of one video.
+
+    Args:
+        samples: its windows, in order.
+        middles: (n,) the frame in the middle of each.
+        frames: F.
+        many: several classes may be shown at once.
+    """
+    said = logits(network, samples).double()
+    said = said.sigmoid() if many else said.softmax(-1)
+    return timeline.spread(middles, said.numpy(), frames)
+
+
+def timelines(
+    videos: Sequence[Video], over: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> dict[str, Timelines]:
+    """The true and the predicted timeline of every video.
+
+    Args:
+        over: (F, K) scores of every frame, by video.
+    """
+    return {
+        video.name: Timelines(windows.timeline(video, classes), over[video.name].argmax(-1))
+        for video in videos
+    }
+
+
+def segments(
+    videos: Sequence[Video], over: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> Predictions:
+    """What is said of each true segment, its borders known: the mean scores of its frames.
+
+    Args:
+        over: as for `timelines`.
+    """
+    every = [(segment, video) for video in videos for segment in video.segments]
+    means = []
+    for segment, video in every:
+        first, last = windows.frames_of(segment, video)
+        means.append(over[video.name][first : last + 1].mean(0))
+    return Predictions(
+        videos=tuple(windows.name_of(segment, video) for segment, video in every),
+        subjects=tuple(video.subject for _, video in every),
+        truth=np.array([classes.index(segment.label) for segment, _ in every], np.int64),
+        logits=np.log(np.reshape(means, (len(every), len(classes)))),
     )
 
 
@@ -174,7 +260,7 @@ def score(folds: dict[str, Predictions], classes: Sequence[str]) -> Scores:
     )
 
 
-def evaluate(run: Run) -> Mapping[str, Scores | ManyScores]:
+def evaluate(run: Run) -> Mapping[str, AnyScores]:
     """Score every view of a run and write metrics.json.
 
     Raises:
@@ -186,9 +272,10 @@ def evaluate(run: Run) -> Mapping[str, Scores | ManyScores]:
                 f"{run.path}: fold {fold} is not done; run the command that trained it again and "
                 "it goes on where it stopped."
             )
-    measure: Callable[[Run, str], Scores | ManyScores]
-    measure = score_many if run.task == "multi" else score_single
-    scores: dict[str, Scores | ManyScores] = {view: measure(run, view) for view in run.views}
+    tasks: dict[str, Callable[[Run, str], AnyScores]]
+    tasks = {"single": score_single, "multi": score_many, "timed": score_timed}
+    measure = tasks[run.task]
+    scores: dict[str, AnyScores] = {view: measure(run, view) for view in run.views}
     text = json.dumps({view: asdict(found) for view, found in scores.items()}, indent=1)
     write_text(run.path / "metrics.json", text + "\n")
     return scores
@@ -204,3 +291,19 @@ def score_many(run: Run, view: str) -> ManyScores:
     parts = [many_labels.read(run.fold(fold) / f"{view}.csv", run.classes) for fold in run.folds]
     unread = [name for fold in run.folds for name in runs.read_unread(run, fold)]
     return many_labels.score(many_labels.pool(parts), run.classes, unread)
+
+
+def score_timed(run: Run, view: str) -> TimedScores:
+    """The accuracy and the timelines of one view of a run with timed labels."""
+    pairs = {
+        fold: [
+            (found.truth, found.predicted)
+            for found in timed.read(run.fold(fold) / f"{view}.timeline.csv", run.classes).values()
+        ]
+        for fold in run.folds
+    }
+    return TimedScores(
+        segments=score_single(run, view),
+        timeline=timeline.score([pair for found in pairs.values() for pair in found]),
+        per_fold={fold: timeline.score(found) for fold, found in pairs.items()},
+    )

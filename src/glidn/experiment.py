@@ -223,7 +223,7 @@ def _inputs(config: RunConfig) -> tuple:
     clips = config.clips
     return (
         config.nodes,
-        config.data.steps,
+        (config.data.steps, config.data.samples, config.data.window, config.data.stride),
         config.backbone and config.backbone.name,
         clips and (clips.frames, clips.rate, clips.fps, clips.boxes, clips.box_frames, clips.gap),
     )

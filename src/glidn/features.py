@@ -26,8 +26,10 @@ from glidn.errors import DataError
 from glidn.files import replacing
 from glidn.geometry import WIDTH as GEOMETRY_WIDTH
 from glidn.geometry import geometry
+from glidn.timeline import UNLABELLED
 from glidn.transforms import Variation, variations, vary, vary_frames
 from glidn.types import Boxes, Dataset, Video
+from glidn.windows import Part
 
 Progress = Callable[[str, int, int], None]
 
@@ -81,9 +83,9 @@ def _sample(
 
 
 def _label(video: Video, dataset: Dataset) -> int | Tensor:
-    if dataset.task == "single":
-        return dataset.classes.index(video.label)
-    return torch.from_numpy(labels_shown([video], dataset.classes)[0]).float()
+    if dataset.task == "multi":
+        return torch.from_numpy(labels_shown([video], dataset.classes)[0]).float()
+    return dataset.classes.index(video.label) if video.label else UNLABELLED
 
 
 def look(
@@ -180,12 +182,14 @@ class FrozenFeatures:
         if video.pixels is None:
             _pixels(video, boxes, "crop")
         assert video.pixels is not None
+        part = video.pixels if isinstance(video.pixels, Part) else None
+        own = part.own(boxes.frames) if part else boxes.frames
         entry = _Entry(
             network=self.weights,
             size=self.size,
             mirror=mirror,
             frames=_digest(path.read_bytes() for path in video.pixels.files(boxes.frames)),
-            boxes=_digest([boxes.frames.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
+            boxes=_digest([own.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
         )
         path = self.folder / entry.name
         found = _read(path, boxes.real.shape)

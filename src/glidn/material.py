@@ -1,27 +1,38 @@
-"""A dataset, made ready for networks: samples in memory, or videos to cut clips from.
+"""A dataset, made ready for networks: samples in memory, windows, or videos to cut clips from.
 
-Both give training batches and test a trained network; nothing else knows the difference.
+All give training batches and test a trained network; nothing else knows the difference.
 """
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from glidn import checkpoint, evaluation, features, many_labels, multiview, processes, runs
+from glidn import (
+    checkpoint,
+    evaluation,
+    features,
+    many_labels,
+    multiview,
+    processes,
+    runs,
+    timed,
+    windows,
+)
 from glidn.average_precision import labels_shown
 from glidn.batch import Sample
 from glidn.clips import Kept, is_short
 from glidn.config import BackboneConfig, ClipsConfig, RunConfig
-from glidn.errors import few
+from glidn.errors import DataError, few
 from glidn.model import AnyNetwork
 from glidn.protocol import Fold
 from glidn.regions import step_frames
 from glidn.runs import Run
 from glidn.sources import Clips, Cutter, InMemory, Source
+from glidn.timeline import UNLABELLED
 from glidn.types import Dataset, Video
 
 Progress = Callable[[int, int], None]
@@ -39,8 +50,7 @@ class Material:
     @property
     def widths(self) -> dict[str, int]:
         """Features per node of the kinds that arrive as features."""
-        first = next(iter(self.samples.values())).variants[0]
-        return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
+        return _widths(next(iter(self.samples.values())))
 
     def source(self, videos: Sequence[str], seed: int) -> Source:
         """The training videos of a fold."""
@@ -75,6 +85,68 @@ class Material:
 
     def notes(self) -> list[str]:
         """What a user should know of the data; sentences."""
+        return []
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A dataset with timed labels: its videos, and the windows over each of them.
+
+    Folds are of whole videos, so a window is trained on only where its video is.
+
+    Attributes:
+        windows: per video its windows in order; `UNLABELLED` where the middle has no label.
+        middles: per video (n,) the frames in their middles.
+    """
+
+    videos: Mapping[str, Video]
+    windows: Mapping[str, Sequence[Sample]]
+    middles: Mapping[str, np.ndarray]
+
+    def of(self, videos: Sequence[str]) -> list[Sample]:
+        """The labelled windows of some videos."""
+        every = (sample for video in videos for sample in self.windows[video])
+        return [sample for sample in every if sample.label != UNLABELLED]
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Features per node of the kinds that arrive as features."""
+        return _widths(next(iter(self.windows.values()))[0])
+
+    def source(self, videos: Sequence[str], seed: int) -> Source:
+        """The training windows of a fold."""
+        return InMemory(self.of(videos))
+
+    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
+        """Standardise a fresh network's inputs by its training windows."""
+        network.measure(self.of(videos))
+
+    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
+        """(K,) logits: how often the training windows show each class."""
+        return _prior(torch.tensor([sample.label for sample in self.of(videos)]), classes)
+
+    def test(
+        self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
+    ) -> None:
+        """Write timelines, <view>.timeline.csv, and what is said of segments, <view>.csv."""
+        if processes.is_first():
+            videos = [self.videos[name] for name in fold.test]
+            over = {
+                video.name: evaluation.over_time(
+                    network, self.windows[video.name], self.middles[video.name], video.frames
+                )
+                for video in videos
+            }
+            folder, classes = run.fold(fold.name), run.classes
+            timelines = evaluation.timelines(videos, over, classes)
+            timed.write(folder / f"{view}.timeline.csv", timelines, classes)
+            evaluation.write(
+                folder / f"{view}.csv", evaluation.segments(videos, over, classes), classes
+            )
+        processes.wait()
+
+    def notes(self) -> list[str]:
+        """Nothing that the dataset's reader did not say."""
         return []
 
 
@@ -152,7 +224,12 @@ class Films:
         return found
 
 
-AnyMaterial = Material | Films
+AnyMaterial = Material | Timed | Films
+
+
+def _widths(sample: Sample) -> dict[str, int]:
+    first = sample.variants[0]
+    return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
 
 
 def _prior(labels: Tensor, classes: int) -> Tensor:
@@ -184,5 +261,40 @@ def prepare(dataset: Dataset, config: RunConfig, progress: features.Progress | N
     if config.backbone is not None and config.clips is not None:
         cutter = cutter_of(config.backbone, config.clips, dataset.classes, dataset.task == "multi")
         return Films({video.name: video for video in dataset.videos}, cutter)
+    if dataset.task == "timed":
+        return prepare_windows(dataset, config, dataset.categories, progress)
     samples = features.prepare(dataset, config.data, config.nodes, dataset.categories, progress)
     return Material({sample.video: sample for sample in samples})
+
+
+def prepare_windows(
+    dataset: Dataset,
+    config: RunConfig,
+    categories: tuple[str, ...],
+    progress: features.Progress | None,
+) -> Timed:
+    """The windows over every video of a dataset with timed labels, or without any.
+
+    Args:
+        categories: the vocabulary of geometry nodes.
+
+    Raises:
+        DataError: a video has no box, or no pixels where nodes need them.
+    """
+    data = config.data
+    cut = {
+        video.name: windows.windows(video, dataset.classes, data.window, data.stride)
+        for video in dataset.videos
+    }
+    for video in dataset.videos:
+        if not cut[video.name]:
+            raise DataError(
+                f"{video.source or video.name}: no window of the video {video.name} has a box."
+            )
+    every = replace(dataset, videos=tuple(part for parts in cut.values() for _, part in parts))
+    samples = iter(features.prepare(every, data, config.nodes, categories, progress))
+    return Timed(
+        videos={video.name: video for video in dataset.videos},
+        windows={name: [next(samples) for _ in parts] for name, parts in cut.items()},
+        middles={name: np.array([at for at, _ in parts]) for name, parts in cut.items()},
+    )

@@ -7,6 +7,7 @@ folds/<fold>/fold.json       the videos it trained on and those it tested
 folds/<fold>/log.jsonl       a line per epoch
 folds/<fold>/checkpoint.pt   to resume from; gone when the fold is done
 folds/<fold>/<view>.safetensors, <view>.csv   a network's weights and its predictions
+folds/<fold>/<view>.timeline.csv   predicted and true timelines, where labels are timed
 folds/<fold>/<view>.test/    scores so far of a long test, by the weights that gave them; gone
                              when the fold is done
 folds/<fold>/unread.json     test videos that could not be read, and why; if there are any
@@ -83,7 +84,7 @@ class Run:
 
     @property
     def task(self) -> str:
-        """single: a label per video; multi: many."""
+        """single: a label per video; multi: many; timed: one at a time."""
         return str(self.about.get("task", "single"))
 
     @property
@@ -181,7 +182,7 @@ def digest(dataset: Dataset) -> str:
         for track in video.tracks:
             found.update(repr((track.name, track.category)).encode())
             found.update(track.frames.tobytes() + track.xyxy.tobytes())
-        if dataset.task == "multi":
+        if dataset.task != "single":
             found.update(repr((video.segments, video.width, video.height)).encode())
             for track in video.tracks:
                 found.update(b"" if track.scores is None else track.scores.tobytes())

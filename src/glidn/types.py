@@ -123,6 +123,7 @@ class Dataset:
     """Everything that a reader found.
 
     Attributes:
+        task: one label per video, many labels per video, or one label at a time: `segments`.
         classes: the K action classes, in the order of the logits.
         protocol: "subjects" leaves one subject out in turn; "split" trains on the videos whose
             split is "train" and tests on those whose split is "test".
@@ -131,7 +132,7 @@ class Dataset:
 
     name: str
     root: Path
-    task: Literal["single", "multi"]
+    task: Literal["single", "multi", "timed"]
     classes: tuple[str, ...]
     protocol: Literal["subjects", "split"]
     videos: tuple[Video, ...]

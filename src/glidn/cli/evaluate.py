@@ -14,6 +14,10 @@ def main(arguments: list[str]) -> int:
 
     for view, scores in evaluation.evaluate(runs.read(path)).items():
         print(f"{path} ({view}): {scores.sentence}")
+        if isinstance(scores, evaluation.TimedScores):
+            for name, found in scores.per_fold.items():
+                print(f"    {name:40} {found.sentence}")
+            scores = scores.segments
         folds = scores.per_fold if isinstance(scores, evaluation.Scores) else {}
         for name, value in {**folds, **scores.per_class}.items():
             print(f"    {name:40} {100 * value:5.1f}")

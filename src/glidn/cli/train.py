@@ -32,12 +32,12 @@ def main(arguments: list[str]) -> int:
 
 def _train(path: Path, config: RunConfig) -> int:
     # Imported here because torch takes seconds: a wrong setting is told at once.
-    from glidn import datasets, evaluation, experiment, processes, protocol, runs
+    from glidn import datasets, evaluation, experiment, processes, protocol, runs, windows
     from glidn.checks import check_weights
     from glidn.material import prepare
 
     check_weights(config)
-    dataset = datasets.load(config.data.root, config.data.kind)
+    dataset = windows.learnt(datasets.load(config.data.root, config.data.kind), config.data)
     if processes.is_first():
         say_left_out(dataset)
     folds = protocol.folds(dataset, config.folds)

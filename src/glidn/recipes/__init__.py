@@ -15,6 +15,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cad120.global_student": cad120.global_student,
     "cad120.mutual": cad120.mutual,
     "cad120.tracks": cad120.tracks,
+    "cad120.timed": cad120.timed,
     "charades.i3d": charades.i3d,
     "charades.i3d_baseline": charades.i3d_baseline,
     "charades.i3d_local": charades.i3d_local,

@@ -77,3 +77,19 @@ def tracks() -> RunConfig:
             threads=1,
         ),
     )
+
+
+def timed() -> RunConfig:
+    """Timed sub-activities from boxes alone: what is done when.
+
+        glidn train cad120.timed --data.root /data/cad120_tracks
+
+    Chosen by cross-validation within the training subjects: results/cad120_timed.md.
+    """
+    base = tracks()
+    return replace(
+        base,
+        data=DataConfig(samples="windows", window=3.0, stride=0.5, steps=16, variants=4),
+        view=replace(base.view, context="global", time=True),
+        train=replace(base.train, epochs=20),
+    )

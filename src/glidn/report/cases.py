@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glidn import datasets, experiment, features
+from glidn import datasets, experiment, features, windows
 from glidn.batch import Batch, collate
 from glidn.errors import DataError
 from glidn.evaluation import Predictions
@@ -144,6 +144,7 @@ def look(run: Run, chosen: Sequence[Case]) -> Iterator[Look]:
         if isinstance(material, Films):
             yield _look_at_view(case, videos[case.video], material)
         else:
+            assert isinstance(material, Material)  # `_load` makes no windows
             attention = tuple(
                 _attention(opinion, material, collate([material.samples[case.video]]))
                 for opinion in case.opinions
@@ -168,6 +169,8 @@ def _look_at_view(case: Case, video: Video, material: Films) -> Look:
 
 def _load(run: Run, names: Sequence[str]) -> tuple[dict[str, Video], AnyMaterial]:
     dataset = datasets.load(run.config.data.root, run.config.data.kind)
+    if run.task == "timed":
+        dataset = windows.segments(dataset, run.config.data.window)
     videos = {video.name: video for video in dataset.videos}
     missing = [name for name in names if name not in videos]
     if missing:

@@ -1,0 +1,221 @@
+"""Timed labels from the videos to the scores, on hand-made tracks."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glidn import evaluation, experiment, features, material, protocol, runs, timed, windows
+from glidn.checks import check
+from glidn.cli.evaluate import main as evaluate
+from glidn.config import DataConfig, NodesConfig, RunConfig
+from glidn.datasets.table import write_table
+from glidn.errors import SettingError
+from glidn.prediction import windows as prediction
+from glidn.recipes import cad120
+from glidn.runs import Run
+from glidn.timeline import UNLABELLED
+from glidn.types import Dataset, Segment, Track, Video
+
+FPS, SUBJECTS = 10.0, ("anna", "ben", "carl")
+SPEEDS = {"left": -3.0, "right": 3.0, "still": 0.0}  # pixels a frame
+
+
+def video(name: str, subject: str, seed: int) -> Video:
+    """A cup that is pushed left and right and rests, some two seconds each."""
+    rng = np.random.default_rng(seed)
+    labels = [str(label) for label in rng.permutation(list(SPEEDS) * 2)]
+    lengths = rng.integers(17, 24, len(labels))
+    ends = lengths.cumsum()
+    steps = np.repeat([SPEEDS[label] for label in labels], lengths)
+    at, frames = 300 + steps.cumsum(), int(ends[-1])
+    every = np.arange(frames)
+    cup = np.stack([at, 0 * at + 200, at + 30, 0 * at + 240], -1)
+    person = np.stack([at / 4 + 100, 0 * at + 50, at / 4 + 300, 0 * at + 400], -1)
+    return Video(
+        name=name,
+        subject=subject,
+        split="",
+        label="",
+        frames=frames,
+        fps=FPS,
+        width=640,
+        height=480,
+        tracks=(
+            Track("0", "person", every, person.astype(np.float32)),
+            Track("1", "cup", every, cup.astype(np.float32)),
+        ),
+        segments=tuple(
+            Segment(label, (end - length) / FPS, end / FPS)
+            for label, length, end in zip(labels, lengths.tolist(), ends.tolist(), strict=True)
+            if (label, end) != ("still", frames)  # the rest at the end has no label
+        ),
+        source="made-up",
+    )
+
+
+def dataset() -> Dataset:
+    videos = tuple(
+        video(f"{subject}{number}", subject, 10 * at + number)
+        for at, subject in enumerate(SUBJECTS)
+        for number in range(3)
+    )
+    raw = Dataset("made-up", Path("made-up"), "multi", tuple(SPEEDS), "subjects", videos)
+    return windows.timed(raw)
+
+
+def settings() -> RunConfig:
+    recipe = cad120.timed()
+    data = replace(recipe.data, window=1.5, stride=0.3, steps=5, variants=1)
+    return replace(recipe, data=data, train=replace(recipe.train, epochs=12, batch=32))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Every fold trained and tested."""
+    made, config = dataset(), settings()
+    prepared = material.prepare(made, config, None)
+    folds = protocol.folds(made)
+    run = runs.create(tmp_path_factory.mktemp("runs") / "timed", config, made, folds)
+    for fold in folds:
+        experiment.train_fold(run, fold.name, prepared)
+    return run
+
+
+def test_what_is_done_when_is_learnt(run, capsys):
+    scores = evaluation.evaluate(run)["global"]
+    assert isinstance(scores, evaluation.TimedScores)
+    assert scores.segments.videos == sum(len(video.segments) for video in dataset().videos)
+    assert scores.segments.pooled > 0.9
+    assert scores.timeline.accuracy > 0.75
+    assert scores.timeline.f1["50"] > 0.6
+    assert set(scores.per_fold) == set(SUBJECTS)
+    written = json.loads((run.path / "metrics.json").read_text())["global"]
+    assert written["timeline"]["f1"]["50"] == scores.timeline.f1["50"]
+    assert written["segments"]["pooled"] == scores.segments.pooled
+    evaluate([str(run.path)])
+    said = capsys.readouterr().out
+    assert scores.timeline.sentence in said
+    assert scores.per_fold["ben"].sentence in said
+
+
+def test_true_timelines_are_those_of_the_dataset(run):
+    videos = {video.name: video for video in dataset().videos}
+    for fold in run.folds:
+        found = timed.read(run.fold(fold) / "global.timeline.csv", run.classes)
+        assert set(found) == {name for name, video in videos.items() if video.subject == fold}
+        for name, one in found.items():
+            assert (one.truth == windows.timeline(videos[name], run.classes)).all()
+            assert (one.predicted != UNLABELLED).all()
+
+
+def test_a_prediction_is_what_the_test_said(run):
+    """`glidn.prediction` sees a video as the test did, whatever labels it has."""
+    fold = run.folds[0]
+    videos = [video for video in dataset().videos if video.subject == fold]
+    prepared = prediction.prepare(run, videos)
+    network = prediction.network(run, fold, "global", prepared)
+    over = prediction.over_time(run, network, prepared)
+    tested = timed.read(run.fold(fold) / "global.timeline.csv", run.classes)
+    for video in videos:
+        scores = over[video.name]
+        assert scores.shape == (video.frames, 3)
+        assert scores.sum(1) == pytest.approx(np.ones(video.frames))
+        assert (scores.argmax(1) == tested[video.name].predicted).all()
+
+
+def test_categories_that_the_run_does_not_know_can_be_predicted(run):
+    strange = replace(
+        dataset().videos[0],
+        tracks=tuple(replace(track, category="thing") for track in dataset().videos[0].tracks),
+    )
+    prepared = prediction.prepare(run, [strange])
+    network = prediction.network(run, run.folds[0], "global", prepared)
+    assert prediction.over_time(run, network, prepared)[strange.name].shape == (strange.frames, 3)
+
+
+def test_no_window_of_a_test_subject_is_trained_on():
+    made = dataset()
+    prepared = material.prepare(made, settings(), None)
+    for fold in protocol.folds(made):
+        trained_on = prepared.source(fold.train, 0).videos
+        assert trained_on
+        assert not [name for name in trained_on if name.startswith(fold.name)]
+        assert {name.split("@")[0] for name in trained_on} == set(fold.train)
+
+
+def test_windows_without_a_label_are_not_trained_on():
+    prepared = material.prepare(dataset(), settings(), None)
+    assert isinstance(prepared, material.Timed)
+    labels = [sample.label for found in prepared.windows.values() for sample in found]
+    assert UNLABELLED in labels
+    names = list(prepared.videos)
+    assert len(prepared.of(names)) == len(labels) - labels.count(UNLABELLED)
+    assert torch.isfinite(prepared.prior(names, 3)).all()
+
+
+def test_other_times_are_other_data(tmp_path):
+    made = dataset()
+    first = made.videos[0]
+    moved = replace(first.segments[0], end=first.segments[0].end - 0.1)
+    other = replace(first, segments=(moved, *first.segments[1:]))
+    assert runs.digest(made) != runs.digest(replace(made, videos=(other, *made.videos[1:])))
+
+
+def test_a_report_shows_the_window_around_a_segment(run, tmp_path):
+    from glidn.report import cases
+    from glidn.report.sources import Arm
+
+    write_table(replace(dataset(), task="multi"), tmp_path)
+    here = replace(run.config, data=replace(run.config.data, root=tmp_path))
+    moved = Run(run.path, here, run.about)
+    chosen = cases.gather([Arm("global", "", (moved,))])[:2]
+    looks = list(cases.look(moved, chosen))
+    assert [look.case.video for look in looks] == [case.video for case in chosen]
+    assert looks[0].film.video.frames == 2 * round(1.5 * FPS / 2) + 1
+
+
+def test_crops_of_still_boxes_in_two_windows_are_two_entries(tmp_path, monkeypatch):
+    """The boxes of both, counted from each window's start, are the same; the pixels are not."""
+    from test_windows import Numbered
+
+    class OneFile(Numbered):
+        def files(self, frames: np.ndarray) -> list[Path]:
+            return [tmp_path / "video.mp4"]
+
+    (tmp_path / "video.mp4").write_bytes(b"made up")
+    at = np.arange(40)
+    box = np.tile(np.float32([3, 5, 33, 29]), (40, 1))
+    still = Video(
+        "v", "", "", "", 40, FPS, 50, 40, (Track("0", "person", at, box),), pixels=OneFile()
+    )
+    frozen = features.FrozenFeatures(
+        NodesConfig(weights="none", crop_size=32, cache=tmp_path / "cache")
+    )
+    parts = [windows.window(still, first, first + 10) for first in (0, 25)]
+    found = [frozen.of(part, features.steps_of(part, 2)) for part in parts]
+    assert not torch.equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (DataConfig(samples="windows", window=0.0), r"data.window is 0; it must be above 0"),
+        (DataConfig(stride=-1.0), r"data.stride is -1; it must be above 0"),
+        (DataConfig(samples="windows", window=1.0, stride=2.0), r"the stride may be as long as"),
+    ],
+)
+def test_impossible_windows_are_one_sentence(data, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        check(replace(RunConfig(), data=data))
+
+
+def test_windows_cannot_feed_networks_of_clips():
+    from glidn.recipes import find
+
+    config = find("charades.i3d")
+    with pytest.raises(SettingError, match=r"data.samples is windows; region nodes cut clips"):
+        check(replace(config, data=replace(config.data, samples="windows")))
