@@ -191,11 +191,11 @@ def test_memory_holds_one_window_of_boxes(run):
 
 def test_actions_are_stretches_of_the_mean_of_the_windows_over_them():
     windows = tuple(
-        results.Window(start, start + 2.0, scores)
+        results.Window(start, start + 2.0, scores, start + 1.0)
         for start, scores in ((0.0, (0.9, 0.1)), (1.0, (0.2, 0.8)), (2.0, (0.3, 0.7)))
     )
     found = results.Result(
-        "v", "r", "d", ("drink", "eat"), False, 0.0, 20, 160, 120, 4, windows, ()
+        "v", "r", "d", ("drink", "eat"), False, False, 0.0, 20, 160, 120, 4, windows, ()
     )
     # 0-1: 0.9/0.1; 1-2: 0.55/0.45; 2-3: 0.25/0.75; 3-4: 0.3/0.7
     assert [(a.label, a.start, a.end, a.score) for a in found.actions] == [
@@ -361,6 +361,6 @@ def test_nothing_found_is_said(run, tmp_path):
 def test_a_look_may_reach_over_the_ends(run):
     """Would catch: negative frames, which a part of a video that begins before it would ask for."""
     video = moving(2)
-    look = Look(-10, 25, 0.0, 0.5)
+    look = Look(-10, 25, 0.0, 0.5, 0.35)
     (window,) = watch(replace(video, tracks=()), rows_of(video), speaker.load(run), [look])
     assert (window.start, window.end) == (0.0, 0.5)

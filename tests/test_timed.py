@@ -14,7 +14,7 @@ from glidn.cli.evaluate import main as evaluate
 from glidn.config import DataConfig, NodesConfig, RunConfig
 from glidn.datasets.table import write_table
 from glidn.errors import SettingError
-from glidn.prediction import windows as prediction
+from glidn.prediction import predict, speaker
 from glidn.recipes import cad120
 from glidn.runs import Run
 from glidn.timeline import UNLABELLED
@@ -112,29 +112,30 @@ def test_true_timelines_are_those_of_the_dataset(run):
             assert (one.predicted != UNLABELLED).all()
 
 
-def test_a_prediction_is_what_the_test_said(run):
-    """`glidn.prediction` sees a video as the test did, whatever labels it has."""
+def test_a_prediction_is_what_the_test_said(run, tmp_path):
+    """`glidn predict` sees a video as the test did, whatever labels it has."""
     fold = run.folds[0]
-    videos = [video for video in dataset().videos if video.subject == fold]
-    prepared = prediction.prepare(run, videos)
-    network = prediction.network(run, fold, "global", prepared)
-    over = prediction.over_time(run, network, prepared)
-    tested = timed.read(run.fold(fold) / "global.timeline.csv", run.classes)
-    for video in videos:
-        scores = over[video.name]
-        assert scores.shape == (video.frames, 3)
-        assert scores.sum(1) == pytest.approx(np.ones(video.frames))
-        assert (scores.argmax(1) == tested[video.name].predicted).all()
+    speaks = speaker.load(run.path)
+    for video in (video for video in dataset().videos if video.subject == fold):
+        own = predict.Boxes("its own")
+        found = predict.predict(video, speaks, own, tmp_path, dataset=dataset().name)
+        tested = timed.read(run.fold(fold) / "global.timeline.csv", run.classes)[video.name]
+        for action in found.actions:
+            first, after = (round(at * video.fps) for at in (action.start, action.end))
+            said = tested.predicted[first:after]
+            assert (said == run.classes.index(action.label)).all()
+        assert sum(action.end - action.start for action in found.actions) == pytest.approx(
+            video.seconds, abs=0.01
+        )
 
 
-def test_categories_that_the_run_does_not_know_can_be_predicted(run):
-    strange = replace(
-        dataset().videos[0],
-        tracks=tuple(replace(track, category="thing") for track in dataset().videos[0].tracks),
-    )
-    prepared = prediction.prepare(run, [strange])
-    network = prediction.network(run, run.folds[0], "global", prepared)
-    assert prediction.over_time(run, network, prepared)[strange.name].shape == (strange.frames, 3)
+def test_categories_that_the_run_does_not_know_can_be_predicted(run, tmp_path):
+    video = dataset().videos[0]
+    tracks = tuple(replace(track, category="thing") for track in video.tracks)
+    strange = replace(video, tracks=tracks)
+    found = predict.predict(strange, speaker.load(run.path), predict.Boxes("own"), tmp_path)
+    assert found.timeline[1].shape[1] == 3
+    assert any("was not trained on thing" in note for note in found.notes)
 
 
 def test_no_window_of_a_test_subject_is_trained_on():

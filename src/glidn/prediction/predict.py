@@ -109,6 +109,7 @@ def predict(
         detector=boxes.name,
         classes=speaker.classes,
         many=speaker.many,
+        timed=speaker.timed,
         threshold=threshold,
         fps=video.fps,
         width=video.width,

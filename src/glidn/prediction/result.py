@@ -19,6 +19,7 @@ import numpy as np
 from glidn import __version__
 from glidn.errors import DataError
 from glidn.files import replacing, write_text
+from glidn.timeline import spread
 from glidn.types import Segment
 
 FORMAT = 1
@@ -58,8 +59,9 @@ class Window:
     """A stretch of the video that was looked at as one.
 
     Attributes:
-        start, end: seconds.
+        start, end: seconds, what it speaks for.
         scores: (K,) in 0..1.
+        at: seconds, its middle.
         effects: largest first; empty where nothing can be said.
         relations: strongest first.
         other: the likeliest class of the run that it is compared with; "" without one.
@@ -68,13 +70,10 @@ class Window:
     start: float
     end: float
     scores: tuple[float, ...]
+    at: float
     effects: tuple[Effect, ...] = ()
     relations: tuple[Relation, ...] = ()
     other: str = ""
-
-    @property
-    def middle(self) -> float:
-        return (self.start + self.end) / 2
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ class Result:
         video: its name or address.
         run, detector: who spoke: networks, and boxes.
         many: whether classes may be shown at once.
+        timed: whether a window says what is shown at its middle, and not throughout.
         threshold: the least score of an action.
         warning: why not to trust it; "" where there is no known reason.
         notes: what could not be done, in sentences.
@@ -119,6 +119,7 @@ class Result:
     detector: str
     classes: tuple[str, ...]
     many: bool
+    timed: bool
     threshold: float
     fps: float
     width: int
@@ -133,7 +134,7 @@ class Result:
     @property
     def timeline(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) seconds, the middle of each window, and (n, K) its scores."""
-        times = np.array([window.middle for window in self.windows])
+        times = np.array([window.at for window in self.windows])
         scores = np.array([window.scores for window in self.windows])
         return times, scores.reshape(len(times), len(self.classes))
 
@@ -174,7 +175,7 @@ class Result:
         """The window whose middle is nearest; None where there is none."""
         if not self.windows:
             return None
-        return min(self.windows, key=lambda window: abs(window.middle - seconds))
+        return min(self.windows, key=lambda window: abs(window.at - seconds))
 
     @property
     def disagreements(self) -> tuple[Window, ...]:
@@ -184,11 +185,16 @@ class Result:
         return tuple(window for window, label in pairs if window.other and window.other != label)
 
     def _cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """(c + 1,) edges and (c, K) scores: of every stretch between two borders of windows, the
-        mean of the windows over it.
+        """(c + 1,) edges and (c, K) scores: of every frame, on straight lines between the windows'
+        middles; or of every stretch between two borders of windows, the mean of those over it.
         """
         if not self.windows:
             return np.zeros(1), np.zeros((0, len(self.classes)))
+        if self.timed:
+            times, scores = self.timeline
+            frames = round(self.seconds * self.fps)
+            at = (times * self.fps).round()
+            return np.arange(frames + 1) / self.fps, spread(at, scores, frames)
         borders = {border for window in self.windows for border in (window.start, window.end)}
         edges = np.array(sorted(borders))
         _, scores = self.timeline
@@ -282,6 +288,7 @@ def read(path: Path) -> Result:
                 row["start"],
                 row["end"],
                 tuple(row["scores"]),
+                row["at"],
                 tuple(Effect(**effect) for effect in row["effects"]),
                 tuple(Relation(**relation) for relation in row["relations"]),
                 row["other"],

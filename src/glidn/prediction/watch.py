@@ -13,7 +13,7 @@ from glidn.errors import SettingError
 from glidn.prediction.result import Effect, Relation, Window
 from glidn.prediction.speaker import Said, Speaker
 from glidn.types import Track, Video
-from glidn.windows import middle_of, spans, window
+from glidn.windows import spans, window
 
 Progress = Callable[[int, int], None]
 # Of one window, the strongest are kept.
@@ -46,12 +46,14 @@ class Look:
     Attributes:
         first, last: the frames that it sees, both included; they may reach over the ends.
         start, end: seconds, the stretch of the video that it speaks for.
+        at: seconds, its middle frame.
     """
 
     first: int
     last: int
     start: float
     end: float
+    at: float
 
 
 def looks(video: Video, speaker: Speaker, seconds: float, stride: float) -> list[Look]:
@@ -67,18 +69,26 @@ def looks(video: Video, speaker: Speaker, seconds: float, stride: float) -> list
         if not value > 0:
             raise SettingError(f"{name} is {value:g} seconds; it must be above 0.")
     if speaker.timed:
-        middles = [middle_of(span) / video.fps for span in spans(video, seconds, stride)]
+        found = spans(video, seconds, stride)
+        middles = [(first + last) // 2 / video.fps for first, last in found]
         borders = [0.0, *((a + b) / 2 for a, b in pairwise(middles)), video.seconds]
         return [
-            Look(first, last, start, end)
-            for (first, last), (start, end) in zip(
-                spans(video, seconds, stride), pairwise(borders), strict=True
-            )
+            Look(*span, *ends, middle)
+            for span, ends, middle in zip(found, pairwise(borders), middles, strict=True)
         ]
     length = min(max(round(seconds * video.fps), 1), video.frames)
     last = video.frames - length
     starts = [*range(0, last, max(round(stride * video.fps), 1)), last]
-    return [Look(at, at + length - 1, at / video.fps, (at + length) / video.fps) for at in starts]
+    return [
+        Look(
+            first=at,
+            last=at + length - 1,
+            start=at / video.fps,
+            end=(at + length) / video.fps,
+            at=(at + (length - 1) / 2) / video.fps,
+        )
+        for at in starts
+    ]
 
 
 def rows_of(video: Video) -> Iterator[tuple[int, list[Found]]]:
@@ -161,6 +171,7 @@ def _window(part: Video, look: Look, speaker: Speaker, other: Speaker | None) ->
     return Window(
         start=round(look.start, 3),
         end=round(look.end, 3),
+        at=round(look.at, 4),
         scores=tuple(round(float(score), 5) for score in said.scores),
         effects=_effects(said, part, speaker.classes),
         relations=_relations(said, part),
