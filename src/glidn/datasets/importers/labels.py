@@ -1,0 +1,108 @@
+"""Labels for videos whose annotations have none: a word for all, or a table.
+
+video,label[,start,end][,subject][,split]        seconds; without times, the whole video
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from glidn.datasets.columns import Columns, read_columns
+from glidn.datasets.importers.draft import Asked
+from glidn.datasets.problems import Problem, raise_first
+from glidn.datasets.table import SPLITS, wrong_times
+from glidn.errors import DataError, nearest
+from glidn.types import Segment, Video
+
+NEEDED = ("video", "label")
+OPTIONAL = ("start", "end", "subject", "split")
+
+
+def labelled(videos: Sequence[Video], asked: Asked) -> tuple[Video, ...]:
+    """The videos with the labels and subjects that the user gave.
+
+    Raises:
+        DataError: a row of the table is of no video, or not within it.
+    """
+    named = tuple(
+        replace(video, label=asked.label or video.label, subject=asked.subject or video.subject)
+        for video in videos
+    )
+    return named if asked.labels is None else _from_table(named, asked.labels)
+
+
+def _from_table(videos: Sequence[Video], path: Path) -> tuple[Video, ...]:
+    columns = read_columns(path, NEEDED, OPTIONAL, raise_first, numeric=("start", "end"))
+    if columns is None or not len(columns):
+        raise DataError(f"{path.name}: there is no label in it; give a row per label.")
+    known = {video.name: video for video in videos}
+    start, end = (
+        columns.numbers(name, raise_first, may_be_empty=True) for name in ("start", "end")
+    )
+    whole: dict[str, list[str]] = defaultdict(list)
+    timed: dict[str, list[Segment]] = defaultdict(list)
+    about: dict[str, dict[str, str]] = defaultdict(dict)
+    rows = zip(
+        *(columns.words(name) for name in ("video", "label", "subject", "split")), strict=True
+    )
+    for at, (name, label, subject, split) in enumerate(rows):
+        video = known.get(name) or known.get(Path(name).stem)
+        wrong = _wrong(columns, at, name, video, split, known)
+        segment = Segment(label, float(start[at]), float(end[at]))
+        if not label:
+            wrong = wrong or ("the label is empty", "Name the label, or remove the row")
+        elif np.isnan(start[at]) != np.isnan(end[at]):
+            wrong = wrong or ("start or end is empty", "Give both, or neither")
+        elif not np.isnan(start[at]):
+            wrong = wrong or wrong_times(segment, video)
+        if wrong or video is None:
+            raise_first(Problem(columns.file, columns.line(at), *(wrong or ("", ""))))
+            continue
+        if np.isnan(start[at]):
+            whole[video.name].append(label)
+        else:
+            timed[video.name].append(replace(segment, end=min(segment.end, video.seconds)))
+        about[video.name] |= {
+            key: value for key, value in (("subject", subject), ("split", split)) if value
+        }
+    return tuple(_add(video, whole, timed, about[video.name]) for video in videos)
+
+
+def _add(
+    video: Video,
+    whole: dict[str, list[str]],
+    timed: dict[str, list[Segment]],
+    about: dict[str, str],
+) -> Video:
+    labels = list(dict.fromkeys(whole[video.name]))
+    segments = [*video.segments, *timed[video.name]]
+    if len(labels) > 1:
+        segments += [Segment(label, 0.0, video.seconds) for label in labels]
+    segments.sort(key=lambda one: (one.start, one.end, one.label))
+    label = labels[0] if len(labels) == 1 else video.label
+    return replace(
+        video,
+        label=label,
+        segments=tuple(segments),
+        subject=about.get("subject", video.subject),
+        split=about.get("split", video.split),
+    )
+
+
+def _wrong(
+    columns: Columns,
+    at: int,
+    name: str,
+    video: Video | None,
+    split: str,
+    known: dict[str, Video],
+) -> tuple[str, str] | None:
+    if video is None:
+        what = f"the video {name!r} is not among those that are imported{nearest(name, known)}"
+        return what, "Correct the name, or remove the row"
+    if split not in SPLITS:
+        return f"split is {split!r}", "Write train or test, or leave it empty"
+    return None
