@@ -144,11 +144,14 @@ def test_yolo_is_scaled_to_the_video(tmp_path):
 def test_csv_and_a_table_of_labels_add_to_a_folder(tmp_path, capsys):
     (tmp_path / "one.csv").write_text(CSV)
     (tmp_path / "two.csv").write_text(CSV.replace("film", "more"))
-    (tmp_path / "labels.csv").write_text("video,label,start,end,subject\nmore,up,0.1,0.2,ben\n")
+    (tmp_path / "labels.csv").write_text(
+        "video,label,start,end,subject\nmore,up,0.1,0.2,ben\nlater,up,9,99,al\n"
+    )
     to = ["--to", str(tmp_path / "d"), *KNOWN]
     assert main(["import", "csv", str(tmp_path / "one.csv"), *to]) == 0
     labels = ["--labels", str(tmp_path / "labels.csv")]
     assert main(["import", "csv", str(tmp_path / "two.csv"), *to, *labels]) == 0
+    assert "note: labels.csv: rows of later are passed over." in capsys.readouterr().out
     film, more = load(tmp_path / "d").videos
     assert film.segments == (Segment("sit", 0, 0.2),)
     assert more.segments == (Segment("sit", 0, 0.2), Segment("up", 0.1, 0.2))

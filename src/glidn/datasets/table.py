@@ -29,7 +29,7 @@ from glidn.datasets.manifest import Manifest, read_manifest, write_manifest
 from glidn.datasets.problems import Problem, Reader, Report
 from glidn.datasets.table_boxes import BOXES_FILES, read_tracks, write_boxes
 from glidn.errors import DataError, nearest
-from glidn.files import write_text
+from glidn.files import write_error, write_text
 from glidn.types import Dataset, Pixels, Segment, Video
 from glidn.video import FrameFolder, VideoFile, frame_paths
 
@@ -129,18 +129,21 @@ def write_table(dataset: Dataset, root: Path) -> None:
         for segment in video.segments:
             labels.append((video.name, segment.label, f"{segment.start:.6f}", f"{segment.end:.6f}"))
     header = ("video", "file", "subject", "split", "label", "frames", "fps", "width", "height")
-    root.mkdir(parents=True, exist_ok=True)
-    # Aside first: an interruption must not leave the new videos beside the old boxes.
-    with tempfile.TemporaryDirectory(dir=root, prefix=".writing.") as folder:
-        aside = Path(folder)
-        write_text(aside / VIDEOS, _csv(header, videos))
-        write_text(aside / LABELS, _csv(LABEL_COLUMNS, labels))
-        write_manifest(dataset, aside)
-        write_boxes(dataset.videos, aside)
-        for path in aside.iterdir():
-            path.replace(root / path.name)
-    for name in set(BOXES_FILES) - {"boxes.csv"}:
-        (root / name).unlink(missing_ok=True)  # of an earlier writing: two would contradict
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # Aside first: an interruption must not leave the new videos beside the old boxes.
+        with tempfile.TemporaryDirectory(dir=root, prefix=".writing.") as folder:
+            aside = Path(folder)
+            write_text(aside / VIDEOS, _csv(header, videos))
+            write_text(aside / LABELS, _csv(LABEL_COLUMNS, labels))
+            write_manifest(dataset, aside)
+            write_boxes(dataset.videos, aside)
+            for path in sorted(aside.iterdir()):
+                path.replace(root / path.name)
+        for name in set(BOXES_FILES) - {"boxes.csv"}:
+            (root / name).unlink(missing_ok=True)  # of an earlier writing: two would contradict
+    except OSError as error:
+        raise write_error(root, error) from error
 
 
 def _check_frames(video: Video) -> None:

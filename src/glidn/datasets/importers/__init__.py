@@ -34,7 +34,6 @@ def import_into(root: Path, kind: str, source: Path, asked: Asked, force: bool =
     Raises:
         DataError: something is wrong with the source; nothing was written.
     """
-    found = IMPORTERS[kind](source, asked)
-    found = Imported(labelled(found.videos, asked), found.classes, found.notes)
+    found = labelled(IMPORTERS[kind](source, asked), asked)
     add(found, root, asked.person, force)
     return found

@@ -22,6 +22,7 @@ from glidn.datasets.importers.actions import runs
 from glidn.datasets.importers.complete import complete
 from glidn.datasets.importers.draft import NAN, Action, Asked, Box, Draft, Imported, read_bytes
 from glidn.datasets.importers.draft import sources as annotation_files
+from glidn.datasets.importers.names import video_name
 from glidn.errors import DataError, nearest
 from glidn.video import frame_number
 
@@ -126,7 +127,7 @@ class _File:
             raise DataError(f"{self.file}: {where} has no 'name'.")
         rate = self._get(entry, RATE, NUMBER, where, None)
         return _Film(
-            name=PurePosixPath(name).stem,
+            name=video_name(name),
             frames=self._get(entry, LENGTH, (int,), where, None),
             fps=float(rate) if rate else None,
             size=self._size(entry, where),

@@ -150,6 +150,11 @@ def _measures(
                 f"{draft.file} is of a video with {told}, and {pixels.source} has {found}: it "
                 "belongs to another video, or to a copy of it; give the video that was annotated."
             )
+        if real[1] and asked.fps and abs(real[1] - asked.fps) > 0.01 * real[1]:
+            raise DataError(
+                f"{pixels.source} has {real[1]:g} frames a second, and --fps says {asked.fps:g}; "
+                "leave --fps out."
+            )
         frames, fps, size = real[0], real[1] or asked.fps or fps, real[2]
     if size and asked.size and size != asked.size:
         raise DataError(

@@ -34,6 +34,7 @@ from glidn.datasets.importers.draft import (
     read_bytes,
     sources,
 )
+from glidn.datasets.importers.names import video_name
 from glidn.errors import DataError, nearest
 
 DEFAULT_ATTRIBUTE = "action"
@@ -105,6 +106,8 @@ def _parse(path: Path) -> _Parsed:
     parser.StartDoctypeDeclHandler = reader.doctype
     try:
         parser.Parse(data, True)
+    except (LookupError, ValueError) as error:
+        raise DataError(f"{name}: {error}; save the file as UTF-8.") from error
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         raise DataError(
@@ -203,7 +206,7 @@ def _drafts(path: Path, found: _Parsed, attributes: tuple[str, ...]) -> list[Dra
         about = found.tasks.get(task) or next(iter(found.tasks.values()), {})
         drafts.append(
             Draft(
-                name=Path(about.get("source") or about.get("name") or path.stem).stem,
+                name=video_name(about.get("source", "")) or about.get("name") or path.stem,
                 file=path.name,
                 boxes=[box for track in tracks for box in _boxes(track)],
                 actions=[one for track in tracks for one in _actions(track, attributes)],

@@ -4,53 +4,61 @@ video,label[,start,end][,subject][,split]        seconds; without times, the who
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from glidn.datasets.columns import Columns, read_columns
-from glidn.datasets.importers.draft import Asked
+from glidn.datasets.columns import read_columns
+from glidn.datasets.importers.draft import Asked, Imported
+from glidn.datasets.importers.names import video_name
 from glidn.datasets.problems import Problem, raise_first
 from glidn.datasets.table import SPLITS, wrong_times
-from glidn.errors import DataError, nearest
+from glidn.errors import DataError, few, nearest
 from glidn.types import Segment, Video
 
 NEEDED = ("video", "label")
 OPTIONAL = ("start", "end", "subject", "split")
 
 
-def labelled(videos: Sequence[Video], asked: Asked) -> tuple[Video, ...]:
+def labelled(found: Imported, asked: Asked) -> Imported:
     """The videos with the labels and subjects that the user gave.
 
     Raises:
-        DataError: a row of the table is of no video, or not within it.
+        DataError: a video has no row in the table, or a row is not within its video.
     """
     named = tuple(
         replace(video, label=asked.label or video.label, subject=asked.subject or video.subject)
-        for video in videos
+        for video in found.videos
     )
-    return named if asked.labels is None else _from_table(named, asked.labels)
+    named_only = replace(found, videos=named)
+    return named_only if asked.labels is None else _from_table(named_only, asked.labels)
 
 
-def _from_table(videos: Sequence[Video], path: Path) -> tuple[Video, ...]:
+def _from_table(found: Imported, path: Path) -> Imported:
     columns = read_columns(path, NEEDED, OPTIONAL, raise_first, numeric=("start", "end"))
     if columns is None or not len(columns):
         raise DataError(f"{path.name}: there is no label in it; give a row per label.")
-    known = {video.name: video for video in videos}
+    known = {video.name: video for video in found.videos}
     start, end = (
         columns.numbers(name, raise_first, may_be_empty=True) for name in ("start", "end")
     )
     whole: dict[str, list[str]] = defaultdict(list)
     timed: dict[str, list[Segment]] = defaultdict(list)
     about: dict[str, dict[str, str]] = defaultdict(dict)
+    others: dict[str, None] = {}
     rows = zip(
         *(columns.words(name) for name in ("video", "label", "subject", "split")), strict=True
     )
     for at, (name, label, subject, split) in enumerate(rows):
-        video = known.get(name) or known.get(Path(name).stem)
-        wrong = _wrong(columns, at, name, video, split, known)
+        # One table may hold the labels of all videos, of which some are imported at a time.
+        video = known.get(name) or known.get(video_name(name))
+        if video is None:
+            others.setdefault(name)
+            continue
+        wrong: tuple[str, str] | None = None
+        if split not in SPLITS:
+            wrong = (f"split is {split!r}", "Write train or test, or leave it empty")
         segment = Segment(label, float(start[at]), float(end[at]))
         if not label:
             wrong = wrong or ("the label is empty", "Name the label, or remove the row")
@@ -58,9 +66,8 @@ def _from_table(videos: Sequence[Video], path: Path) -> tuple[Video, ...]:
             wrong = wrong or ("start or end is empty", "Give both, or neither")
         elif not np.isnan(start[at]):
             wrong = wrong or wrong_times(segment, video)
-        if wrong or video is None:
-            raise_first(Problem(columns.file, columns.line(at), *(wrong or ("", ""))))
-            continue
+        if wrong:
+            raise_first(Problem(columns.file, columns.line(at), *wrong))
         if np.isnan(start[at]):
             whole[video.name].append(label)
         else:
@@ -68,7 +75,14 @@ def _from_table(videos: Sequence[Video], path: Path) -> tuple[Video, ...]:
         about[video.name] |= {
             key: value for key, value in (("subject", subject), ("split", split)) if value
         }
-    return tuple(_add(video, whole, timed, about[video.name]) for video in videos)
+    if lacking := [name for name in known if name not in about]:
+        hint = nearest(lacking[0], others)
+        raise DataError(
+            f"{columns.file} has no row for {few(lacking)}{hint}; add its label, or correct a name."
+        )
+    notes = [f"{columns.file}: rows of {few(others)} are passed over"] if others else []
+    videos = (_add(video, whole, timed, about[video.name]) for video in found.videos)
+    return replace(found, videos=tuple(videos), notes=(*found.notes, *notes))
 
 
 def _add(
@@ -90,19 +104,3 @@ def _add(
         subject=about.get("subject", video.subject),
         split=about.get("split", video.split),
     )
-
-
-def _wrong(
-    columns: Columns,
-    at: int,
-    name: str,
-    video: Video | None,
-    split: str,
-    known: dict[str, Video],
-) -> tuple[str, str] | None:
-    if video is None:
-        what = f"the video {name!r} is not among those that are imported{nearest(name, known)}"
-        return what, "Correct the name, or remove the row"
-    if split not in SPLITS:
-        return f"split is {split!r}", "Write train or test, or leave it empty"
-    return None

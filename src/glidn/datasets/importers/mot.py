@@ -34,7 +34,7 @@ def read(source: Path, asked: Asked) -> Imported:
     Raises:
         DataError: a line is none of MOT's, or its class has no name.
     """
-    paths = sources(source, ".txt", "a MOT text file")
+    paths = [p for p in sources(source, ".txt", "a MOT text file") if p != asked.names]
     if source.is_dir():
         # A sequence may hold detections beside its ground truth.
         truth = [path for path in paths if path.parent.name == "gt" and path.name == "gt.txt"]

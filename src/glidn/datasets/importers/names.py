@@ -1,11 +1,17 @@
-"""Files that name classes by number: one a line, or the `names` of a YOLO data.yaml."""
+"""Names: of classes by number, one a line or in a YOLO data.yaml; of videos by their files."""
 
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 import yaml
 
 from glidn.datasets.importers.draft import read_lines
 from glidn.errors import DataError
+
+
+def video_name(file: str) -> str:
+    """films/kitchen 1.2.mp4 -> kitchen 1.2; what is no ending of a file stays."""
+    return re.sub(r"\.[A-Za-z][A-Za-z0-9]{1,3}$", "", PurePosixPath(file).name)
 
 
 def read_names(path: Path) -> tuple[str, ...]:

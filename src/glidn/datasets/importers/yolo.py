@@ -9,6 +9,7 @@ obj.names or data.yaml in the folder.
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from glidn.datasets.importers.complete import complete
@@ -42,15 +43,19 @@ def read(source: Path, asked: Asked) -> Imported:
     if source.is_file():
         raise DataError(f"{source} is one file; give the folder of the files of all frames.")
     paths = [p for p in sources(source, ".txt", "YOLO text") if p.name not in OTHER_FILES]
+    paths = [path for path in paths if path != asked.names]
     names = read_names(_names_file(source, asked))
-    of_video: dict[str, list[Path]] = defaultdict(list)
+    of_video: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path in paths:
         if frame_number(path.name) < 0:
             raise DataError(
                 f"{path.name}: there is no frame number in its name, such as film_000017.txt."
             )
-        of_video[_video_name(path, source)].append(path)
-    return complete([_draft(name, of_video[name], names) for name in of_video], asked, 0)
+        of_video[path.parent, _video_name(path)].append(path)
+    drafts = [_draft(name, paths, names) for (_, name), paths in of_video.items()]
+    if len(drafts) == 1 and asked.video:
+        drafts = [replace(drafts[0], name=asked.video.stem)]
+    return complete(drafts, asked, 0)
 
 
 def _names_file(source: Path, asked: Asked) -> Path:
@@ -65,13 +70,13 @@ def _names_file(source: Path, asked: Asked) -> Path:
     )
 
 
-def _video_name(path: Path, source: Path) -> str:
+def _video_name(path: Path) -> str:
     """film_000017.txt -> film; film/17.txt -> film."""
     before = re.sub(r"[-_. ]*\d+$", "", path.stem)
     if before.lower() not in NO_NAME:
         return before
-    folder = path.parent if path.parent != source or source.name != "labels" else source.parent
-    return folder.resolve().name
+    folder = path.parent.resolve()
+    return folder.parent.name if folder.name == "labels" else folder.name
 
 
 def _draft(name: str, paths: list[Path], names: tuple[str, ...]) -> Draft:
