@@ -7,7 +7,7 @@ import numpy as np
 
 from glidn.cli import main
 from glidn.cli.import_ import FORMATS
-from glidn.datasets import load
+from glidn.datasets import load, table
 from glidn.datasets.importers import IMPORTERS
 from glidn.types import Segment
 from make_annotations import COCO, CSV, CVAT, KNOWN, MOT, film
@@ -118,10 +118,14 @@ def test_mot_counts_frames_from_one_and_reads_the_sequence(tmp_path):
 
 
 def test_mot_results_keep_their_scores(tmp_path):
-    (tmp_path / "film.txt").write_text("1,3,1,2,10,20,0.5,-1,-1,-1\n2,3,1,2,10,20,1,-1,-1,-1\n")
+    rows = "1,3,1,2,10,20,0.5,-1,-1,-1\n2,3,1,2,10,20,1,-1,-1,-1\n"
+    rows += "1,10000001,1,2,10,20,0.5,-1,-1,-1\n1,10000002,1,2,10,20,0.5,-1,-1,-1\n"
+    (tmp_path / "film.txt").write_text(rows)
     words = ["--to", str(tmp_path / "d"), "--label", "x", *KNOWN]
     assert main(["import", "mot", str(tmp_path / "film.txt"), *words]) == 0
-    assert load(tmp_path / "d").videos[0].tracks[0].scores.tolist() == [0.5, 1]
+    (video,) = load(tmp_path / "d").videos
+    assert video.tracks[0].scores.tolist() == [0.5, 1]
+    assert [track.name for track in video.tracks] == ["3", "10000001", "10000002"]
 
 
 def test_yolo_is_scaled_to_the_video(tmp_path):
@@ -163,6 +167,21 @@ def test_csv_and_a_table_of_labels_add_to_a_folder(tmp_path, capsys):
     assert {path: path.read_bytes() for path in (tmp_path / "d").iterdir()} == before
     assert main(["import", "csv", str(tmp_path / "two.csv"), *to, "--force"]) == 0
     assert load(tmp_path / "d").videos[1].segments == (Segment("sit", 0, 0.2),)
+
+
+def test_an_interruption_leaves_the_dataset_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "one.csv").write_text(CSV)
+    (tmp_path / "two.csv").write_text(CSV.replace("film", "more"))
+    to = ["--to", str(tmp_path / "d"), *KNOWN]
+    assert main(["import", "csv", str(tmp_path / "one.csv"), *to]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "d").iterdir()}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(table, "write_boxes", stop)
+    assert main(["import", "csv", str(tmp_path / "two.csv"), *to]) == 130
+    assert {path.name: path.read_bytes() for path in (tmp_path / "d").iterdir()} == before
 
 
 def test_a_label_for_each_video_makes_a_dataset_of_single_labels(tmp_path, capsys):

@@ -99,6 +99,20 @@ BAD = [
         "annotations[0]: category_id is 3, which is not in categories; known: 8 person, 9 cup.",
     ),
     ("coco", "a.json", annotation(image_id=3), [], "annotations[0]: there is no image with id 3."),
+    (
+        "coco",
+        "a.json",
+        coco(images=[{"id": 1, "video_id": [], "frame_id": 0}]),
+        [],
+        "images[0]: video_id is [], which it cannot be",
+    ),
+    (
+        "coco",
+        "a.json",
+        coco(videos=[{"id": 4, "name": "film", "fps": -1}]),
+        [],
+        "a.json: film would have -1 frames of 64x48 a second",
+    ),
     ("coco", "a.json", annotation(bbox=[1, 2]), [], "annotations[0]: bbox is [1, 2], and four"),
     (
         "coco",
@@ -131,6 +145,7 @@ BAD = [
     ("csv", "a.csv", CSV.splitlines()[0], KNOWN, "a.csv: there is no row below the header"),
     ("csv", "a.csv", CSV.replace("frame", "frmae"), KNOWN, "no column 'frame'; nearest: frmae"),
     ("csv", "a.csv", CSV.replace("film,1", "film,1.5"), KNOWN, "line 3: frame is '1.5', which is"),
+    ("csv", "a.csv", CSV.replace("film,1", "film,9e19"), KNOWN, "film would have 90,000,000,000,0"),
     ("csv", "a.csv", CSV.replace("20,a,sit", "20,,sit", 1), KNOWN, "an action and no track"),
     ("csv", "a.csv", CSV, [*KNOWN, "--video", "nowhere.mp4"], "nowhere.mp4 does not exist"),
     ("csv", "a.csv", CSV, [*KNOWN, "--videos", "."], ". holds no video 'film'"),
@@ -181,6 +196,14 @@ def test_a_mistake_in_yolo_names_file_and_line(tmp_path, row, sentence, capsys):
     (tmp_path / "classes.txt").write_text("person\ncup\n")
     assert main(["import", "yolo", str(tmp_path), "--to", str(tmp_path / "d"), *KNOWN]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_damaged_seqinfo_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "film" / "gt").mkdir(parents=True)
+    (tmp_path / "film" / "gt" / "gt.txt").write_text(MOT)
+    (tmp_path / "film" / "seqinfo.ini").write_text("[Sequence]\nimWidth=x\n")
+    assert main(["import", "mot", str(tmp_path), "--to", str(tmp_path / "d")]) == 2
+    assert "film/seqinfo.ini is not MOT's (ValueError)" in capsys.readouterr().err
 
 
 def test_yolo_without_names_of_classes(tmp_path):

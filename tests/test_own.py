@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glidn import losses, runs
+from glidn import experiment, losses, runs
 from glidn.batch import collate
 from glidn.cli import main
 from glidn.cli.train import _kinds
@@ -213,6 +213,26 @@ def test_own_labels_from_csv_to_scores(tmp_path: Path, capsys):
         path.unlink()
     assert own(tmp_path / "data", tmp_path / "run") == 0
     assert {path: path.read_bytes() for path in first} == first
+
+
+def test_what_is_held_back_is_neither_trained_on_nor_tested(tmp_path: Path, monkeypatch):
+    imported(tmp_path, "video,label", count=25, classes="aaaab")
+    seen = []
+
+    def spy(networks, source, train, distill, teacher, folder, progress, judge, weights):
+        seen.append((set(source.videos), set(judge.videos), weights.tolist()))
+
+    monkeypatch.setattr(experiment, "fit", spy)
+    assert own(tmp_path / "data", tmp_path / "run") == 0
+    run = runs.read(tmp_path / "run")
+    for name, (kept, held, weight) in zip(run.folds, seen, strict=True):
+        fold = runs.read_fold(run, name)
+        assert kept | held == set(fold.train) and not kept & held
+        assert not (kept | held) & set(fold.test)
+        assert len(held) == 3  # 0.15 of 18 or 19
+        # Of the videos that are trained on, not of those held back.
+        rare = sum(int(video[1:]) % 5 == 4 for video in kept)
+        assert weight[1] / weight[0] == pytest.approx(min(5, (len(kept) - rare) / rare))
 
 
 def test_many_own_labels(tmp_path: Path, capsys):

@@ -147,7 +147,7 @@ class _File:
                     f"{self.file}: {where} tells no frame: neither {', '.join(FRAME)} nor a number "
                     "in its file_name."
                 )
-            video = entry.get("video_id")
+            video = self._get(entry, ("video_id",), (int, str), where, None)
             if video is None and not listed:
                 video = _video_name(name) or self.path.stem
             if listed and video not in films:

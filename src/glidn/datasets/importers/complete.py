@@ -15,6 +15,7 @@ from glidn.types import Segment, Track, Video
 from glidn.video import IMAGE_SUFFIXES, FrameFolder, VideoFile, frame_paths, image_size
 
 FilmSize = tuple[int, int]
+MOST = 100_000_000  # frames: a month and more; pixels of a side are far fewer
 
 
 def complete(
@@ -171,6 +172,14 @@ def _measures(
             f"{' and '.join(option for _, option in lacks)}."
         )
     shown = max([box.frame for box in draft.boxes] + [draft.least_frames - 1]) - first + 1
+    if not 0 < fps < float("inf") or min(size) < 1:
+        raise DataError(
+            f"{draft.file}: {draft.name} would have {fps:g} frames of {_times(size)} a second; "
+            "correct them."
+        )
+    for what, number in (("frames", frames or shown), ("pixels", max(size))):
+        if number > MOST:
+            raise DataError(f"{draft.file}: {draft.name} would have {number:,} {what}; correct it.")
     return frames or shown, fps, size
 
 

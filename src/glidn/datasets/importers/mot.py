@@ -7,6 +7,7 @@ box to be ignored, which is left out. Results have seven or ten, the last three 
 """
 
 import configparser
+from dataclasses import dataclass
 from pathlib import Path
 
 from glidn.datasets.importers.complete import complete
@@ -57,19 +58,18 @@ def _draft(path: Path, names: tuple[str, ...], asked: Asked) -> Draft:
         frame, track, left, top, width, height = row[:6]
         kind = int(row[7]) if len(row) in (8, 9) else -1
         category = _category(kind, names, asked.person, file, line)
-        name = "" if track < 0 else f"{track:g}"
+        name = "" if track < 0 else f"{track:.0f}"
         corners = (left, top, left + width, top + height)
         boxes.append(Box(line, int(frame), name, category, *corners, row[6] if scored else NAN))
     info = folder / INFO
-    about = _info(info) if inside and info.exists() else {}
-    size = (int(about["imwidth"]), int(about["imheight"])) if "imwidth" in about else None
+    about = _info(info) if inside and info.exists() else None
     return Draft(
         name=folder.name if inside else path.stem,
         file=file,
         boxes=boxes,
-        frames=int(about["seqlength"]) if "seqlength" in about else None,
-        fps=about.get("framerate"),
-        size=size,
+        frames=about.frames if about else None,
+        fps=about.fps if about else None,
+        size=about.size if about else None,
     )
 
 
@@ -104,8 +104,17 @@ def _category(kind: int, names: tuple[str, ...], person: str, file: str, line: i
     )
 
 
-def _info(path: Path) -> dict[str, float]:
-    """The numbers of seqinfo.ini.
+@dataclass(frozen=True)
+class _Info:
+    """What seqinfo.ini says."""
+
+    frames: int
+    fps: float
+    size: tuple[int, int]
+
+
+def _info(path: Path) -> _Info:
+    """Read seqinfo.ini.
 
     Raises:
         DataError: it is none, or one of them is missing.
@@ -113,10 +122,9 @@ def _info(path: Path) -> dict[str, float]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string("\n".join(text for _, text in read_lines(path)))
-        about = dict(parser["Sequence"])
-        return {
-            name: float(about[name]) for name in ("framerate", "seqlength", "imwidth", "imheight")
-        }
+        about = parser["Sequence"]
+        size = int(about["imWidth"]), int(about["imHeight"])
+        return _Info(int(about["seqLength"]), float(about["frameRate"]), size)
     except (configparser.Error, KeyError, ValueError) as error:
         raise DataError(
             f"{path.parent.name}/{INFO} is not MOT's ({type(error).__name__}): under [Sequence] it "

@@ -92,7 +92,7 @@ def _draft(name: str, paths: list[Path], names: tuple[str, ...]) -> Draft:
         if len(more) == 2 or (more and not tracked):
             score = more[0]
         if len(more) == 2 or (more and tracked):
-            track = f"{more[-1]:g}"
+            track = f"{more[-1]:.0f}"
         corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         boxes.append(Box(frame, frame, track, names[int(kind)], *corners, score))
     return Draft(
