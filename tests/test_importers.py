@@ -27,6 +27,7 @@ def boxes(root: Path) -> dict[str, list[list[float]]]:
 
 def test_cvat_tracks_end_where_they_are_outside_and_attributes_become_actions(tmp_path, capsys):
     (tmp_path / "annotations.xml").write_text(CVAT)
+    (tmp_path / "film.csv").write_text("not the video")
     film(tmp_path / "film.mp4")
     words = ["import", "cvat", str(tmp_path / "annotations.xml"), "--to", str(tmp_path / "d")]
     words += ["--videos", str(tmp_path), "--action-attribute", "action"]

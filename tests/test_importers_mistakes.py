@@ -200,7 +200,7 @@ def test_a_mistake_in_yolo_names_file_and_line(tmp_path, row, sentence, capsys):
 
 def test_a_damaged_seqinfo_is_one_sentence(tmp_path, capsys):
     (tmp_path / "film" / "gt").mkdir(parents=True)
-    (tmp_path / "film" / "gt" / "gt.txt").write_text(MOT)
+    (tmp_path / "film" / "gt" / "gt.txt").write_text(MOT.splitlines()[0])
     (tmp_path / "film" / "seqinfo.ini").write_text("[Sequence]\nimWidth=x\n")
     assert main(["import", "mot", str(tmp_path), "--to", str(tmp_path / "d")]) == 2
     assert "film/seqinfo.ini is not MOT's (ValueError)" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Context = Literal["local", "global", "none"]
-Protocol = Literal["dataset", "subjects", "split", "random", "auto"]
+ProtocolKind = Literal["dataset", "subjects", "split", "random", "auto"]
 NodeKind = Literal["geometry", "crop", "small", "region"]
 
 
@@ -36,7 +36,7 @@ class DataConfig:
     kind: str = "auto"
     steps: int = 30
     variants: int = 1
-    protocol: Protocol = "dataset"
+    protocol: ProtocolKind = "dataset"
     parts: int = 4
     parts_seed: int = 0
 

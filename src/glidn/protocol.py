@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from glidn.config import Protocol
+from glidn.config import ProtocolKind
 from glidn.errors import DataError, LeakError, SettingError, nearest
 from glidn.types import Dataset, Video
 
@@ -38,7 +38,7 @@ class Fold:
 def folds(
     dataset: Dataset,
     only: tuple[str, ...] = (),
-    how: Protocol = "dataset",
+    how: ProtocolKind = "dataset",
     parts: int = 4,
     seed: int = 0,
 ) -> tuple[Fold, ...]:
@@ -65,7 +65,7 @@ def folds(
     return tuple(fold for fold in every if not only or fold.name in only)
 
 
-def choose(dataset: Dataset, how: Protocol) -> Protocol:
+def choose(dataset: Dataset, how: ProtocolKind) -> ProtocolKind:
     """The protocol itself, where `how` leaves it to the dataset."""
     if how == "dataset":
         return dataset.protocol

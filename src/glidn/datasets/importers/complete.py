@@ -15,6 +15,11 @@ from glidn.types import Segment, Track, Video
 from glidn.video import IMAGE_SUFFIXES, FrameFolder, VideoFile, frame_paths, image_size
 
 FilmSize = tuple[int, int]
+# What a video is searched among by its name alone; a file that is named may end otherwise.
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"),
+    *(".ts", ".mts", ".wmv", ".flv", ".3gp", ".ogv"),
+)
 MOST = 100_000_000  # frames: a month and more; pixels of a side are far fewer
 
 
@@ -120,6 +125,7 @@ def find_pixels(name: str, asked: Asked) -> VideoFile | FrameFolder | None:
         if not asked.videos.is_dir():
             raise DataError(f"--videos: {asked.videos} is not a folder; give the videos' folder.")
         every = [path for path in sorted(asked.videos.iterdir()) if not path.name.startswith(".")]
+        every = [path for path in every if path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES]
         same = [path for path in every if name in (path.name, path.stem)]
         if not same:
             known = [path.stem for path in every]
