@@ -43,8 +43,8 @@ def test_every_recipe_survives_a_run_folder(tmp_path, name):
 
 def test_settings_that_do_not_exist_are_refused():
     settings = as_dict(RunConfig())
-    settings["train"]["patience"] = 9
-    with pytest.raises(ValueError, match="TrainConfig has no setting patience"):
+    settings["train"]["forbearance"] = 9
+    with pytest.raises(ValueError, match="TrainConfig has no setting forbearance"):
         from_dict(RunConfig, settings)
 
 

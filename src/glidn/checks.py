@@ -39,7 +39,20 @@ def check(config: RunConfig) -> None:
             f"data.stride is {data.stride:g} and data.window {data.window:g} seconds; the stride "
             "may be as long as the window at most, or no window would see what lies between."
         )
-    _at_least(0, {"train.epochs": train.epochs, "train.weight_decay": train.weight_decay})
+    _at_least(2, {"data.parts": data.parts})
+    least = {
+        "train.epochs": train.epochs,
+        "train.weight_decay": train.weight_decay,
+        "train.class_weights": train.class_weights,
+        "train.patience": train.patience,
+    }
+    _at_least(0, least)
+    _share("train.validation", train.validation)
+    if train.patience and not train.validation:
+        raise SettingError(
+            f"train.patience is {train.patience}, and no videos are held back to be patient with; "
+            "set train.validation, such as 0.15."
+        )
     if not nodes.kinds:
         raise SettingError(
             "nodes.kinds is empty; name at least one of crop, small, geometry, region."

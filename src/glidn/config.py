@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Context = Literal["local", "global", "none"]
+ProtocolKind = Literal["dataset", "subjects", "split", "random", "auto"]
 NodeKind = Literal["geometry", "crop", "small", "region"]
 
 
@@ -29,6 +30,11 @@ class DataConfig:
         steps: T: frames sampled uniformly between a video's first and last box.
         variants: How many looks at each training video, of which every epoch draws one: the video
             itself, its mirror image, then random ones (speed, place, size, other frames).
+        protocol: Who is tested: as the dataset says; every subject in turn (subjects); the videos
+            whose split is test (split); random parts in turn (random); or the first of split,
+            subjects (three at least) and random that the dataset allows (auto).
+        parts: Of random: each is tested once by a network that saw the others only.
+        parts_seed: Of random: which videos are together; classes are spread evenly.
     """
 
     root: Path = Path("data")
@@ -38,6 +44,9 @@ class DataConfig:
     stride: float = 0.5
     steps: int = 30
     variants: int = 1
+    protocol: ProtocolKind = "dataset"
+    parts: int = 4
+    parts_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,8 @@ class TrainConfig:
     """How long and how fast.
 
     Attributes:
-        epochs: Passes over the training videos; the last one is tested. 0 tests the weights
+        epochs: Passes over the training videos; the last one is tested, unless some videos are
+            held back to choose it (validation). 0 tests the weights
             that were loaded.
         batch: Videos per step, over all processes.
         lr: Initial, or with a cosine highest, learning rate.
@@ -224,6 +234,11 @@ class TrainConfig:
         label_smoothing: Share of the label spread evenly over all classes.
         prior: A new classifier begins by saying how often each class is shown in the training
             videos; from zero, it takes many labels hundreds of steps to learn that.
+        class_weights: How much more a rare class may weigh than a common one, as the inverse of how
+            often the training videos show it; 0: all weigh alike.
+        validation: Share of the training videos that is held back; the epoch whose weights say
+            most of them is tested. 0: none, and the last epoch is tested.
+        patience: Stop after so many epochs that say no more of them; 0: never.
         seed: Of the initial weights, the order of videos, dropout and augmentation.
         checkpoint_every: Epochs between checkpoints.
         precision: Of Lightning Fabric: 32-true or bf16-mixed.
@@ -242,6 +257,9 @@ class TrainConfig:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     prior: bool = False
+    class_weights: float = 0.0
+    validation: float = 0.0
+    patience: int = 0
     seed: int = 0
     checkpoint_every: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"

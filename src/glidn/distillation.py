@@ -20,6 +20,7 @@ def objective(
     teacher_logits: Tensor | None,
     config: DistillConfig | None,
     smoothing: float = 0.0,
+    weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """L = λ1 L_CE + λ2 L_Distill (eq. 4); without a teacher, L_CE alone.
 
@@ -30,6 +31,7 @@ def objective(
         logits: (B, K) of the network that is trained.
         labels: (B,) classes, or (B, K) where a video has many.
         teacher_logits: (B, K) for the same samples.
+        weights: (K,) of classes, in L_CE.
 
     Returns:
         "loss" to minimise, and its parts "labels" and "teacher" for the log. With a teacher also
@@ -38,7 +40,7 @@ def objective(
     """
     many = labels.dim() == 2
     measure = losses.binary_cross_entropy if many else losses.cross_entropy
-    from_labels = measure(logits, labels, smoothing)
+    from_labels = measure(logits, labels, smoothing, weights)
     if config is None or teacher_logits is None:
         return {"loss": from_labels, "labels": from_labels}
     kind = ("l2" if many else "kl") if config.loss == "auto" else config.loss

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from glidn import checkpoint, processes, protocol, runs
+from glidn import checkpoint, losses, processes, protocol, runs
 from glidn.backbones import foreign
-from glidn.config import Context, RunConfig, ViewConfig
+from glidn.config import Context, RunConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError, SettingError
-from glidn.material import AnyMaterial
+from glidn.material import AnyMaterial, prior
 from glidn.model import AnyNetwork, BackboneAlone, build
 from glidn.protocol import Fold
 from glidn.runs import Run
@@ -72,12 +72,18 @@ def _train(
     run: Run, fold: Fold, material: AnyMaterial, progress: Progress | None
 ) -> dict[str, AnyNetwork]:
     config, folder = run.config, run.fold(fold.name)
+    fold, held = _hold_back(fold, material, config.train)
     source = material.source(fold.train, config.train.seed)
     networks: dict[str, AnyNetwork] = {view: fresh(run, fold, view, material) for view in run.views}
     for network in networks.values():
         material.measure(network, fold.train)
     teacher = _consult_teacher(run, fold, material, source)
-    fit(networks, source, config.train, config.distill, teacher, folder, progress)
+    judge = material.source(held, config.train.seed) if held else None
+    weights = None
+    if config.train.class_weights:
+        labels, most = material.labels(fold.train), config.train.class_weights
+        weights = losses.class_weights(labels, len(run.classes), most)
+    fit(networks, source, config.train, config.distill, teacher, folder, progress, judge, weights)
     for view, network in networks.items():
         # Statistics of batch normalisation that is not frozen differ between processes.
         processes.share(network)
@@ -85,6 +91,19 @@ def _train(
             checkpoint.save(network, folder / f"{view}.safetensors")
     processes.wait()
     return networks
+
+
+def _hold_back(
+    fold: Fold, material: AnyMaterial, train: TrainConfig
+) -> tuple[Fold, tuple[str, ...]]:
+    """The fold without the training videos that choose its best epoch, and those."""
+    if not train.validation:
+        return fold, ()
+    labels = material.labels(fold.train)
+    shown = [[int(one)] if labels.dim() == 1 else one.nonzero()[:, 0].tolist() for one in labels]
+    kinds = protocol.strata(shown)
+    kept, held = protocol.hold_back(fold.train, kinds, train.validation, train.seed)
+    return replace(fold, train=kept), held
 
 
 def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetwork:
@@ -96,7 +115,7 @@ def fresh(run: Run, fold: Fold, view: Context, material: AnyMaterial) -> AnyNetw
     """
     network = _untrained(run, view, material.widths)
     if run.config.train.prior:
-        network.expect(material.prior(fold.train, len(run.classes)))
+        network.expect(prior(material.labels(fold.train), len(run.classes)))
     _guard_first_stage(run.config, fold)
     if run.config.backbone is not None and run.config.backbone.weights is not None:
         _load_backbone(network, run.config.backbone.weights, fold, run.config.train.epochs)

@@ -60,10 +60,9 @@ class Material:
         """Standardise a fresh network's inputs by its training videos."""
         network.measure(self.of(videos))
 
-    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
-        """(K,) logits: how often the training videos show each class."""
-        labels = [torch.as_tensor(sample.label) for sample in self.of(videos)]
-        return _prior(torch.stack(labels), classes)
+    def labels(self, videos: Sequence[str]) -> Tensor:
+        """(V,) classes, or (V, K) of 0 and 1."""
+        return torch.stack([torch.as_tensor(sample.label) for sample in self.of(videos)])
 
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
@@ -169,12 +168,12 @@ class Films:
     def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
         """Pixels need no measuring."""
 
-    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
-        """(K,) logits: how often the training videos show each class."""
+    def labels(self, videos: Sequence[str]) -> Tensor:
+        """(V,) classes, or (V, K) of 0 and 1."""
         shown, names = [self.videos[video] for video in videos], self.cutter.classes
         if self.cutter.many:
-            return _prior(torch.from_numpy(labels_shown(shown, names)), classes)
-        return _prior(torch.tensor([names.index(video.label) for video in shown]), classes)
+            return torch.from_numpy(labels_shown(shown, names))
+        return torch.tensor([names.index(video.label) for video in shown])
 
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
@@ -232,7 +231,7 @@ def _widths(sample: Sample) -> dict[str, int]:
     return {kind: value.shape[-1] for kind, value in first.items() if kind != "small"}
 
 
-def _prior(labels: Tensor, classes: int) -> Tensor:
+def prior(labels: Tensor, classes: int) -> Tensor:
     """(V,) classes or (V, K) of 0 and 1 -> (K,) logits of how often each is shown.
 
     As if one video more had shown each, and one had not.

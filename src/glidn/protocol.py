@@ -1,10 +1,16 @@
 """Who is trained on and who is tested: the folds of a dataset, and the guard against leaks."""
 
-from collections.abc import Iterable
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from glidn.config import ProtocolKind
 from glidn.errors import DataError, LeakError, SettingError, nearest
-from glidn.types import Dataset
+from glidn.types import Dataset, Video
+
+# With fewer, leaving one out trains on a single one; `auto` then parts the videos at random.
+FEWEST_SUBJECTS = 3
 
 
 @dataclass(frozen=True)
@@ -12,7 +18,8 @@ class Fold:
     """One split of a dataset.
 
     Attributes:
-        name: the subject that is left out; "test" where the dataset brings its own split.
+        name: the subject that is left out; "test" where the dataset brings its own split; "part1"
+            and so on where it was parted at random.
         train, test: names of videos.
     """
 
@@ -28,22 +35,46 @@ class Fold:
             )
 
 
-def folds(dataset: Dataset, only: tuple[str, ...] = ()) -> tuple[Fold, ...]:
-    """The folds of the dataset's protocol: leave one subject out (section 4.2), or its split.
+def folds(
+    dataset: Dataset,
+    only: tuple[str, ...] = (),
+    how: ProtocolKind = "dataset",
+    parts: int = 4,
+    seed: int = 0,
+) -> tuple[Fold, ...]:
+    """The folds of a protocol: leave one subject out (section 4.2), the dataset's split, or parts.
 
     Args:
         only: names of the folds that are wanted; empty: all.
+        how: "dataset" is the protocol that the dataset names.
+        parts, seed: of "random".
 
     Raises:
-        DataError: there are fewer than two subjects, or a part of the split is empty.
+        DataError: the dataset does not allow the protocol.
         SettingError: a name in `only` is no fold.
     """
-    every = _by_subject(dataset) if dataset.protocol == "subjects" else (_by_split(dataset),)
+    how = choose(dataset, how)
+    if how == "random":
+        every = _by_chance(dataset, parts, seed)
+    else:
+        every = _by_subject(dataset) if how == "subjects" else (_by_split(dataset),)
     names = [fold.name for fold in every]
     for name in only:
         if name not in names:
             raise SettingError(f"folds: {name} is no fold of {dataset.name}{nearest(name, names)}.")
     return tuple(fold for fold in every if not only or fold.name in only)
+
+
+def choose(dataset: Dataset, how: ProtocolKind) -> ProtocolKind:
+    """The protocol itself, where `how` leaves it to the dataset."""
+    if how == "dataset":
+        return dataset.protocol
+    if how != "auto":
+        return how
+    if {"train", "test"} <= {video.split for video in dataset.videos}:
+        return "split"
+    known = all(video.subject for video in dataset.videos)
+    return "subjects" if known and len(dataset.subjects) >= FEWEST_SUBJECTS else "random"
 
 
 def _by_subject(dataset: Dataset) -> tuple[Fold, ...]:
@@ -72,6 +103,75 @@ def _by_split(dataset: Dataset) -> Fold:
             "both are needed. Fill the column split of videos.csv with train and test."
         )
     return Fold("test", train, test)
+
+
+def _by_chance(dataset: Dataset, parts: int, seed: int) -> tuple[Fold, ...]:
+    names = [video.name for video in dataset.videos]
+    if len(names) < parts:
+        raise SettingError(
+            f"data.parts is {parts}, and {dataset.root} has {len(names)} videos; make fewer parts."
+        )
+    dealt = _dealt(names, strata([labels_of(video) for video in dataset.videos]), seed)
+    part = {name: place % parts for place, name in enumerate(dealt)}
+    return tuple(
+        Fold(
+            f"part{number + 1}",
+            tuple(name for name in names if part[name] != number),
+            tuple(name for name in names if part[name] == number),
+        )
+        for number in range(parts)
+    )
+
+
+def hold_back(
+    names: Sequence[str], kinds: Sequence[str], share: float, seed: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Training videos -> (those to train on, those held back to choose the best epoch).
+
+    Args:
+        kinds: what the held back are a fair sample of; the only video of its kind is trained on.
+        share: of the videos, 0..1; one at least is held back.
+
+    Raises:
+        DataError: there are too few.
+    """
+    count = Counter(kinds)
+    spare = [(name, kind) for name, kind in zip(names, kinds, strict=True) if count[kind] > 1]
+    wanted = min(max(1, round(share * len(names))), len(spare) // 2)
+    if not wanted:
+        raise DataError(
+            f"of {len(names)} training videos none can be held back (train.validation): every "
+            "class has one only; add videos, or set --train.validation 0 --train.patience 0."
+        )
+    dealt = _dealt([name for name, _ in spare], [kind for _, kind in spare], seed)
+    # Evenly along the list, in which like videos are neighbours.
+    held = {dealt[int((at + 0.5) * len(dealt) / wanted)] for at in range(wanted)}
+    return (
+        tuple(name for name in names if name not in held),
+        tuple(name for name in names if name in held),
+    )
+
+
+def labels_of(video: Video) -> set[str]:
+    """What a video shows: its one label, else those with times."""
+    return {video.label} if video.label else {segment.label for segment in video.segments}
+
+
+def strata(shown: Sequence[Collection[Hashable]]) -> list[str]:
+    """What each video shows -> the rarest of it, by which videos are spread; "" for nothing."""
+    count = Counter(label for labels in shown for label in labels)
+    return [
+        min((str(label) for label in labels), key=lambda label: (often[label], label), default="")
+        for often in [{str(label): number for label, number in count.items()}]
+        for labels in shown
+    ]
+
+
+def _dealt(names: Sequence[str], kinds: Sequence[str], seed: int) -> list[str]:
+    """One kind after the other, within it by chance, which depends on the names alone."""
+    chance = {name: hashlib.sha256(f"{seed} {name}".encode()).digest() for name in names}
+    pairs = zip(kinds, names, strict=True)
+    return [name for _, name in sorted(pairs, key=lambda pair: (pair[0], chance[pair[1]]))]
 
 
 def guard_teacher(fold: Fold, saw: Iterable[str], who: str) -> None:

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from glidn import processes
 from glidn.batch import Batch
+from glidn.best import Best
 from glidn.config import DistillConfig, TrainConfig
 from glidn.distillation import objective
 from glidn.errors import RunError
@@ -86,8 +87,10 @@ def fit(
     teacher: Teacher | None,
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
+    judge: Source | None = None,
+    weights: Tensor | None = None,
 ) -> None:
-    """Train in place; the last epoch's weights are the result.
+    """Train in place; the last epoch's weights are the result, or those that judge best.
 
     Every epoch begins from a seed of its own, so a run that was interrupted and goes on from its
     checkpoint ends with the same weights as one that was not. Several processes (torchrun) share
@@ -101,6 +104,9 @@ def fit(
         folder: for log.jsonl and checkpoint.pt; what an earlier, interrupted call left there is
             taken up.
         progress: called with the steps done and their number.
+        judge: videos that are not trained on; the epoch with the least loss on them is kept, and
+            without a better one for `train.patience` epochs the training ends.
+        weights: (K,) of classes, in the loss.
 
     Raises:
         RunError: the checkpoint in `folder` cannot be read, or the loss is no longer finite.
@@ -111,7 +117,10 @@ def fit(
     together = Together(networks).train()
     optimizer = make_optimizer(together, train)
     schedule = LambdaLR(optimizer, partial(rate, train=train))
+    best = Best(together)
     state = {"networks": together, "optimizer": optimizer, "schedule": schedule}
+    if judge is not None:
+        state["best"] = best
     module, engine = fabric.setup(together, optimizer)
     # After the networks have moved to their device, so that the optimiser's state follows them.
     done = _resume(folder / "checkpoint.pt", state)
@@ -119,7 +128,11 @@ def fit(
     if isinstance(teacher, Present):
         teacher.network.to(fabric.device).eval()
     steps = math.ceil(len(source.videos) / train.batch)
+    if weights is not None:
+        weights = weights.to(fabric.device)
     for epoch in range(done, train.epochs):
+        if judge is not None and best.stays(epoch, train.patience):
+            break
         torch.manual_seed(_seed(train.seed, epoch))
         shares = _shares(_order(source, epoch), train)
         sums: dict[str, float] = defaultdict(float)
@@ -127,7 +140,7 @@ def fit(
         for share, batch in zip(shares, batches, strict=True):
             batch = batch.to(fabric.device)
             with fabric.no_backward_sync(module, enabled=not share.ends_step):
-                parts = _objectives(module(batch), batch, teacher, distill, train)
+                parts = _objectives(module(batch), batch, teacher, distill, train, weights)
                 loss = torch.stack([part["loss"] for part in parts.values()]).sum()
                 if not torch.isfinite(loss):
                     raise RunError(
@@ -146,10 +159,18 @@ def fit(
                 if progress:
                     progress(epoch * steps + share.step + 1, train.epochs * steps)
         means = _summed(sums, fabric)
+        if judge is not None:
+            means |= _judged(together, judge, train, weights, fabric)
+            losses = [value for name, value in means.items() if name.endswith(".held_back")]
+            best.compare(sum(losses), epoch + 1)
         log.write({"epoch": epoch + 1, "lr": float(schedule.get_last_lr()[0]), **means})
         schedule.step()
         if (epoch + 1) % train.checkpoint_every == 0 or epoch + 1 == train.epochs:
             _save(folder / "checkpoint.pt", state, epoch + 1)
+    if judge is not None:
+        best.restore()
+        if progress:  # the training may have ended early
+            progress(train.epochs * steps, train.epochs * steps)
 
 
 def make_optimizer(networks: nn.Module, train: TrainConfig) -> Optimizer:
@@ -184,6 +205,33 @@ class Together(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The (B, K) logits of every view."""
         return {view: network(batch).logits for view, network in self.networks.items()}
+
+
+@torch.no_grad()
+def _judged(
+    together: Together,
+    judge: Source,
+    train: TrainConfig,
+    weights: Tensor | None,
+    fabric: Fabric,
+) -> dict[str, float]:
+    """Every view's loss on the videos held back, in eval mode, and its accuracy."""
+    together.eval()
+    rows = [(row, 0) for row in range(len(judge.videos))]
+    asked = [rows[start : start + train.batch] for start in range(0, len(rows), train.batch)]
+    means: dict[str, float] = defaultdict(float)
+    for share, batch in zip(asked, judge.batches(asked), strict=True):
+        batch = batch.to(fabric.device)
+        with fabric.autocast():
+            said = together(batch)
+        parts = _objectives(said, batch, None, None, train, weights)
+        for view, part in parts.items():
+            for name in sorted(part.keys() & {"loss", "accuracy"}):
+                key = f"{view}.held_back" + "_accuracy" * (name == "accuracy")
+                means[key] += part[name].item() * len(share) / len(rows)
+    together.train()
+    # All processes must stop together.
+    return fabric.broadcast(dict(means))
 
 
 def seeded(seed: int, name: str) -> None:
@@ -253,12 +301,14 @@ def _objectives(
     teacher: Teacher | None,
     distill: DistillConfig | None,
     train: TrainConfig,
+    weights: Tensor | None,
 ) -> dict[str, dict[str, Tensor]]:
     """The loss of every view and its parts."""
     parts = {}
     for view, logits in said.items():
         taught = _teaching(view, said, teacher, batch)
-        parts[view] = objective(logits, batch.labels, taught, distill, train.label_smoothing)
+        smoothing = train.label_smoothing
+        parts[view] = objective(logits, batch.labels, taught, distill, smoothing, weights)
         if batch.labels.dim() == 1:
             parts[view]["accuracy"] = (logits.argmax(-1) == batch.labels).float().mean()
     return parts

@@ -1,6 +1,7 @@
 """The command line: one file per command, imported only when it is asked for."""
 
 import importlib
+import keyword
 import os
 import sys
 
@@ -11,6 +12,7 @@ from glidn.errors import GlidnError, nearest
 COMMANDS = {
     "demo": "generate videos, train every variant on them, write a report",
     "generate": "write generated videos in the official layout of CAD-120 or Charades",
+    "import": "own labels of CVAT, COCO, MOT, YOLO or csv, into a dataset folder",
     "check": "the data doctor: what is wrong with a dataset, and the mend",
     "boxes": "find boxes in a dataset's videos, or take over Action Genome's",
     "train": "train a recipe: a view alone, a student, or two peers",
@@ -40,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise GlidnError(f"no command '{words[0]}'{nearest(words[0], COMMANDS)}.")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and words[0] != "train":
             raise GlidnError(f"torchrun is for glidn train; start glidn {words[0]} without it.")
-        return importlib.import_module(f"glidn.cli.{words[0]}").main(words[1:])
+        # A file cannot be called like a word of the language: cli/import_.py.
+        module = words[0] + "_" * keyword.iskeyword(words[0])
+        return importlib.import_module(f"glidn.cli.{module}").main(words[1:])
     except GlidnError as error:
         print(f"glidn: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
-"""glidn train RECIPE [--out RUN] [--data.root DIR] [any setting]"""
+"""glidn train RECIPE [--out RUN] [--data.root DIR] [--nodes KINDS] [any setting]"""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,13 +27,37 @@ def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog=f"glidn train {name}", description=find(name).__doc__)
     parser.add_argument("--out", type=Path, help="the run folder; default: runs/RECIPE")
     add_settings(parser, find(name))
-    found = parse(parser, arguments[1:])
+    found = parse(parser, _kinds(arguments[1:]))
     return _train(found.out or Path("runs") / name, to_config(found))
+
+
+def _kinds(arguments: Sequence[str]) -> list[str]:
+    """--nodes small,geometry is short for --nodes.kinds [small,geometry]."""
+    words: list[str] = []
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        if option == "--nodes" and equals:
+            words += [option]
+            word = value
+        if words and words[-1] == "--nodes" and re.fullmatch(r"[a-z]+(,[a-z]+)*", word):
+            words[-1:] = ["--nodes.kinds", f"[{word}]"]
+        else:
+            words.append(word)
+    return words
 
 
 def _train(path: Path, config: RunConfig) -> int:
     # Imported here because torch takes seconds: a wrong setting is told at once.
-    from glidn import datasets, evaluation, experiment, processes, protocol, runs, windows
+    from glidn import (
+        datasets,
+        enough,
+        evaluation,
+        experiment,
+        processes,
+        protocol,
+        runs,
+        windows,
+    )
     from glidn.checks import check_weights
     from glidn.material import prepare
 
@@ -40,7 +65,12 @@ def _train(path: Path, config: RunConfig) -> int:
     dataset = windows.learnt(datasets.load(config.data.root, config.data.kind), config.data)
     if processes.is_first():
         say_left_out(dataset)
-    folds = protocol.folds(dataset, config.folds)
+    data = config.data
+    folds = protocol.folds(dataset, config.folds, data.protocol, data.parts, data.parts_seed)
+    too_little = enough.notes(dataset, folds)
+    if processes.is_first():
+        for note in too_little:
+            print(f"note: {note}.")
     for fold in folds:
         experiment.check_teacher(config, dataset.classes, fold)
         experiment.check_backbone(config, dataset.classes, fold)

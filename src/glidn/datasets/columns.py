@@ -7,7 +7,7 @@ once, and of the texts only the different ones are kept, with one code a row.
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,21 @@ class Columns:
             not np.array_equal(column.values[row], column.values[other], equal_nan=True)
             for column in self.figures.values()
         )
+
+
+def from_rows(
+    file: str,
+    lines: Sequence[int],
+    texts: Mapping[str, Sequence[str]],
+    figures: Mapping[str, Sequence[float]],
+) -> Columns:
+    """Rows that came from another format, so that they go through the same checks as a table's."""
+    return Columns(
+        file,
+        np.array(lines, np.int64),
+        {name: _join_words([_words(column)]) for name, column in texts.items()},
+        {name: Numbers(np.array(column, np.float64), {}) for name, column in figures.items()},
+    )
 
 
 class _NoTableError(Exception):

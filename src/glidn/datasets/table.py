@@ -15,6 +15,7 @@ import csv
 import dataclasses
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from glidn.datasets.manifest import Manifest, read_manifest, write_manifest
 from glidn.datasets.problems import Problem, Reader, Report
 from glidn.datasets.table_boxes import BOXES_FILES, read_tracks, write_boxes
 from glidn.errors import DataError, nearest
-from glidn.files import write_text
+from glidn.files import write_error, write_text
 from glidn.types import Dataset, Pixels, Segment, Video
 from glidn.video import FrameFolder, VideoFile, frame_paths
 
@@ -128,12 +129,21 @@ def write_table(dataset: Dataset, root: Path) -> None:
         for segment in video.segments:
             labels.append((video.name, segment.label, f"{segment.start:.6f}", f"{segment.end:.6f}"))
     header = ("video", "file", "subject", "split", "label", "frames", "fps", "width", "height")
-    write_text(root / VIDEOS, _csv(header, videos))
-    write_text(root / LABELS, _csv(LABEL_COLUMNS, labels))
-    write_manifest(dataset, root)
-    write_boxes(dataset.videos, root)
-    for name in set(BOXES_FILES) - {"boxes.csv"}:
-        (root / name).unlink(missing_ok=True)  # of an earlier writing: two would contradict
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # Aside first: an interruption must not leave the new videos beside the old boxes.
+        with tempfile.TemporaryDirectory(dir=root, prefix=".writing.") as folder:
+            aside = Path(folder)
+            write_text(aside / VIDEOS, _csv(header, videos))
+            write_text(aside / LABELS, _csv(LABEL_COLUMNS, labels))
+            write_manifest(dataset, aside)
+            write_boxes(dataset.videos, aside)
+            for path in sorted(aside.iterdir()):
+                path.replace(root / path.name)
+        for name in set(BOXES_FILES) - {"boxes.csv"}:
+            (root / name).unlink(missing_ok=True)  # of an earlier writing: two would contradict
+    except OSError as error:
+        raise write_error(root, error) from error
 
 
 def _check_frames(video: Video) -> None:
@@ -270,17 +280,8 @@ def _read_labels(root: Path, rows: dict[str, _Row], report: Report) -> list[_Tim
         if row is None:
             what = f"the video {name!r} is not in videos.csv{nearest(name, rows)}"
             wrong = (what, "Correct the name, or add the video to videos.csv")
-        elif not label:
-            wrong = ("the label is empty", "Name the label, or remove the row")
-        elif end[at] <= start[at]:
-            what = f"the end, {end[at]:g} s, is not after the start, {start[at]:g} s"
-            wrong = (what, "Give start and end in seconds")
-        elif row.video and (start[at] < 0 or end[at] > row.video.seconds + 1 / row.video.fps):
-            what = (
-                f"{label!r} from {start[at]:g} to {end[at]:g} s is not within the video of "
-                f"{row.video.seconds:g} s"
-            )
-            wrong = (what, "Give start and end in seconds of the video, not in frames")
+        else:
+            wrong = wrong_times(Segment(label, float(start[at]), float(end[at])), row.video)
         if wrong:
             report(Problem(LABELS, line, *wrong))
         elif row and row.video and not np.isnan(start[at] + end[at]):
@@ -288,6 +289,22 @@ def _read_labels(root: Path, rows: dict[str, _Row], report: Report) -> list[_Tim
             segment = Segment(label, float(start[at]), min(float(end[at]), row.video.seconds))
             timed.append(_Timed(line, name, segment))
     return timed
+
+
+def wrong_times(segment: Segment, video: Video | None) -> tuple[str, str] | None:
+    """(what, mend) of a timed label that cannot be; ends may be rounded up by one frame."""
+    label, start, end = segment.label, segment.start, segment.end
+    if not label:
+        return "the label is empty", "Name the label, or remove the row"
+    if end <= start:
+        what = f"the end, {end:g} s, is not after the start, {start:g} s"
+        return what, "Give start and end in seconds"
+    if video and (start < 0 or end > video.seconds + 1 / video.fps):
+        what = (
+            f"{label!r} from {start:g} to {end:g} s is not within the video of {video.seconds:g} s"
+        )
+        return what, "Give start and end in seconds of the video, not in frames"
+    return None
 
 
 def _task_and_classes(

@@ -64,7 +64,19 @@ def read_file(
     passed over.
     """
     columns = read_columns(path, BOX_COLUMNS, BOX_COLUMNS_OPTIONAL, report, numeric=NUMERIC)
-    if columns is None or not len(columns):
+    return {} if columns is None else tracks_of(columns, videos, known, person, report, listed)
+
+
+def tracks_of(
+    columns: Columns,
+    videos: Mapping[str, Video],
+    known: Collection[str],
+    person: str,
+    report: Report,
+    listed: str,
+) -> dict[str, tuple[Track, ...]]:
+    """As `read_tracks`, of rows that were read before."""
+    if not len(columns):
         return {}
     names = list(videos)
     video = _video_numbers(columns, names, known, listed, report)

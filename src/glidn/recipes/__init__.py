@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from glidn.config import RunConfig
 from glidn.errors import SettingError, nearest
-from glidn.recipes import cad120, charades, demo
+from glidn.recipes import cad120, charades, demo, own
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cad120.baseline": cad120.baseline,
@@ -28,6 +28,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "charades.small_i3d": charades.small_i3d,
     "charades.small_slowfast": charades.small_slowfast,
     "demo": demo.base,
+    "own": own.base,
 }
 
 

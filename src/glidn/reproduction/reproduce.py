@@ -95,6 +95,11 @@ def configs(what: Reproduction) -> Iterator[tuple[Path, Path | None, RunConfig]]
             config = plan.config(seed, folder)
             config = replace(config, train=replace(config.train, threads=1))
             check(config)
+            if config.data.protocol != "dataset":
+                raise SettingError(
+                    f"data.protocol is {config.data.protocol}, and the paper's tables have their "
+                    "own; leave it out."
+                )
             yield folder / plan.name, folder / plan.needs if plan.needs else None, config
 
 
