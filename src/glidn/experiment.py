@@ -99,8 +99,10 @@ def _hold_back(
     """The fold without the training videos that choose its best epoch, and those."""
     if not train.validation:
         return fold, ()
-    labels = material.labels(fold.train)
-    shown = [[int(one)] if labels.dim() == 1 else one.nonzero()[:, 0].tolist() for one in labels]
+    each = [material.labels([video]) for video in fold.train]
+    shown = [
+        one.unique().tolist() if one.dim() == 1 else one[0].nonzero()[:, 0].tolist() for one in each
+    ]
     kinds = protocol.strata(shown)
     kept, held = protocol.hold_back(fold.train, kinds, train.validation, train.seed)
     return replace(fold, train=kept), held

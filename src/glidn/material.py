@@ -120,9 +120,9 @@ class Timed:
         """Standardise a fresh network's inputs by its training windows."""
         network.measure(self.of(videos))
 
-    def prior(self, videos: Sequence[str], classes: int) -> Tensor:
-        """(K,) logits: how often the training windows show each class."""
-        return _prior(torch.tensor([sample.label for sample in self.of(videos)]), classes)
+    def labels(self, videos: Sequence[str]) -> Tensor:
+        """(n,) classes, one per labelled window."""
+        return torch.tensor([sample.label for sample in self.of(videos)], dtype=torch.int64)
 
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None

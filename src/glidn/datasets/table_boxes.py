@@ -49,22 +49,19 @@ def read_tracks(
     path = _boxes_file(root, report)
     if path is None:
         return {}
-    return read_file(path, videos, known, person, report, listed)
-
-
-def read_file(
-    path: Path,
-    videos: Mapping[str, Video],
-    known: Collection[str] | None,
-    person: str,
-    report: Report,
-    listed: str = "videos.csv",
-) -> dict[str, tuple[Track, ...]]:
-    """The same from one table, wherever it lies; with None for `known`, boxes of other videos are
-    passed over.
-    """
     columns = read_columns(path, BOX_COLUMNS, BOX_COLUMNS_OPTIONAL, report, numeric=NUMERIC)
     return {} if columns is None else tracks_of(columns, videos, known, person, report, listed)
+
+
+def read_file(path: Path, video: Video, person: str, report: Report) -> tuple[Track, ...]:
+    """One video's tracks, from a table wherever it lies; boxes of other videos are passed over."""
+    columns = read_columns(path, BOX_COLUMNS, BOX_COLUMNS_OPTIONAL, report, numeric=NUMERIC)
+    if columns is None:
+        return ()
+    every = columns.texts["video"].choices
+    return tracks_of(columns, {video.name: video}, every, person, report, path.name).get(
+        video.name, ()
+    )
 
 
 def tracks_of(
@@ -170,14 +167,13 @@ def _boxes_file(root: Path, report: Report) -> Path | None:
 def _video_numbers(
     columns: Columns,
     names: Sequence[str],
-    known: Collection[str] | None,
+    known: Collection[str],
     listed: str,
     report: Report,
 ) -> np.ndarray:
     """(n,) int32: which of `names` each row is of; -1 for none of them."""
     number = {name: at for at, name in enumerate(names)}
     words = columns.texts["video"]
-    known = words.choices if known is None else known
     unknown = [code for code, word in enumerate(words.choices) if word not in known]
     first = np.unique(words.codes, return_index=True)[1] if unknown else ()
     for nth, code in enumerate(unknown):

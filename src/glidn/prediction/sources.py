@@ -153,8 +153,7 @@ def with_boxes(video: Video, table: Path, person: str) -> Video:
     """
     if not table.is_file():
         raise DataError(f"--boxes: {table} does not exist.")
-    bare = replace(video, tracks=())
-    tracks = read_file(table, {video.name: bare}, None, person, raise_first)[video.name]
+    tracks = read_file(table, replace(video, tracks=()), person, raise_first)
     if not tracks:
         raise DataError(
             f"{table} has no box of the video {video.name}; write its name in the column video, "
