@@ -39,7 +39,14 @@ def check(config: RunConfig) -> None:
             f"data.stride is {data.stride:g} and data.window {data.window:g} seconds; the stride "
             "may be as long as the window at most, or no window would see what lies between."
         )
-    _at_least(0, {"train.epochs": train.epochs, "train.weight_decay": train.weight_decay})
+    _at_least(
+        0,
+        {
+            "data.smooth": data.smooth,
+            "train.epochs": train.epochs,
+            "train.weight_decay": train.weight_decay,
+        },
+    )
     if not nodes.kinds:
         raise SettingError(
             "nodes.kinds is empty; name at least one of crop, small, geometry, region."

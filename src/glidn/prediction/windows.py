@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glidn import evaluation, experiment, material
+from glidn import experiment, material
 from glidn.config import Context
 from glidn.errors import SettingError
 from glidn.features import Progress
@@ -56,10 +56,4 @@ def network(run: Run, fold: str, view: Context, prepared: Timed) -> AnyNetwork:
 
 def over_time(run: Run, network: AnyNetwork, prepared: Timed) -> Mapping[str, np.ndarray]:
     """Per video (F, K) in 0..1: how likely each class is shown in each of its frames."""
-    many = run.task == "multi"
-    return {
-        name: evaluation.over_time(
-            network, prepared.windows[name], prepared.middles[name], video.frames, many
-        )
-        for name, video in prepared.videos.items()
-    }
+    return prepared.over_time(run, network, tuple(prepared.videos))
