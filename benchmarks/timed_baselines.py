@@ -75,7 +75,10 @@ def main(arguments: list[str]) -> None:
             videos = [material.videos[video] for video in fold.test]
             over = {
                 video.name: timeline.spread(
-                    material.middles[video.name], scores(material.windows[video.name]), video.frames
+                    material.middles[video.name],
+                    scores(material.windows[video.name]),
+                    video.frames,
+                    config.data.smooth * video.fps,
                 )
                 for video in videos
             }

@@ -147,6 +147,15 @@ def test_a_damaged_file_is_one_sentence(tmp_path, content):
     path = tmp_path / "local.timeline.csv"
     if content:
         path.write_text(content)
-        content.encode()
     with pytest.raises(RunError, match=r"local\.timeline\.csv is missing or damaged"):
         read(path, CLASSES)
+
+
+def test_smoothing_takes_out_a_short_piece_and_keeps_sums():
+    at = np.arange(60)
+    first = np.where((at >= 30) & (at < 32), 0.0, 1.0)
+    scores = np.stack([first, 1 - first], -1)
+    assert len(pieces(spread(at, scores, 60).argmax(1))) == 3
+    smooth = spread(at, scores, 60, 5.0)
+    assert len(pieces(smooth.argmax(1))) == 1
+    assert smooth.sum(1) == pytest.approx(np.ones(60))

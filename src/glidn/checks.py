@@ -41,6 +41,7 @@ def check(config: RunConfig) -> None:
         )
     _at_least(2, {"data.parts": data.parts})
     least = {
+        "data.smooth": data.smooth,
         "train.epochs": train.epochs,
         "train.weight_decay": train.weight_decay,
         "train.class_weights": train.class_weights,

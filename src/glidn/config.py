@@ -27,6 +27,8 @@ class DataConfig:
             actions of which one is shown at a time.
         window: Seconds that a window sees, half of them before its middle.
         stride: Seconds from the middle of one window to the next.
+        smooth: Standard deviation, in seconds, of the Gaussian that smooths the classes' scores
+            over time before a timeline is read off them; 0: none.
         steps: T: frames sampled uniformly between a video's first and last box.
         variants: How many looks at each training video, of which every epoch draws one: the video
             itself, its mirror image, then random ones (speed, place, size, other frames).
@@ -42,6 +44,7 @@ class DataConfig:
     samples: Literal["video", "windows"] = "video"
     window: float = 3.0
     stride: float = 0.5
+    smooth: float = 0.4
     steps: int = 30
     variants: int = 1
     protocol: ProtocolKind = "dataset"

@@ -134,6 +134,7 @@ def over_time(
     samples: Sequence[Sample],
     middles: np.ndarray,
     frames: int,
+    smooth: float,
     many: bool = False,
 ) -> np.ndarray:
     """(F, K) in 0..1: what a network says of every frame of one video.
@@ -142,11 +143,12 @@ def over_time(
         samples: its windows, in order.
         middles: (n,) the frame in the middle of each.
         frames: F.
+        smooth: over so many frames; see `timeline.spread`.
         many: several classes may be shown at once.
     """
     said = logits(network, samples).double()
     said = said.sigmoid() if many else said.softmax(-1)
-    return timeline.spread(middles, said.numpy(), frames)
+    return timeline.spread(middles, said.numpy(), frames, smooth)
 
 
 def timelines(

@@ -124,18 +124,26 @@ class Timed:
         """(n,) classes, one per labelled window."""
         return torch.tensor([sample.label for sample in self.of(videos)], dtype=torch.int64)
 
+    def over_time(
+        self, run: Run, network: AnyNetwork, videos: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Per video (F, K) in 0..1: how likely each class is shown in each of its frames."""
+        found = {}
+        for name in videos:
+            video, smooth = self.videos[name], run.config.data.smooth * self.videos[name].fps
+            at, many = self.middles[name], run.task == "multi"
+            found[name] = evaluation.over_time(
+                network, self.windows[name], at, video.frames, smooth, many
+            )
+        return found
+
     def test(
         self, run: Run, fold: Fold, view: str, network: AnyNetwork, progress: Progress | None
     ) -> None:
         """Write timelines, <view>.timeline.csv, and what is said of segments, <view>.csv."""
         if processes.is_first():
             videos = [self.videos[name] for name in fold.test]
-            over = {
-                video.name: evaluation.over_time(
-                    network, self.windows[video.name], self.middles[video.name], video.frames
-                )
-                for video in videos
-            }
+            over = self.over_time(run, network, fold.test)
             folder, classes = run.fold(fold.name), run.classes
             timelines = evaluation.timelines(videos, over, classes)
             timed.write(folder / f"{view}.timeline.csv", timelines, classes)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 UNLABELLED = -1
 OVERLAPS = (0.10, 0.25, 0.50)
@@ -49,18 +50,20 @@ class TimelineScores:
         )
 
 
-def spread(at: np.ndarray, scores: np.ndarray, frames: int) -> np.ndarray:
+def spread(at: np.ndarray, scores: np.ndarray, frames: int, smooth: float = 0.0) -> np.ndarray:
     """Scores at some frames -> scores at all: straight lines between, held at the ends.
 
     Args:
         at: (n,) rising frame numbers, at least one.
         scores: (n, K).
+        smooth: standard deviation, in frames, of a Gaussian over time; 0: none.
 
     Returns:
         (F, K).
     """
     every = np.arange(frames)
-    return np.stack([np.interp(every, at, column) for column in scores.T], -1)
+    found = np.stack([np.interp(every, at, column) for column in scores.T], -1)
+    return gaussian_filter1d(found, smooth, axis=0, mode="nearest") if smooth else found
 
 
 def pieces(timeline: np.ndarray) -> list[Piece]:

@@ -89,7 +89,7 @@ def timed() -> RunConfig:
     base = tracks()
     return replace(
         base,
-        data=DataConfig(samples="windows", window=3.0, stride=0.5, steps=16, variants=4),
+        data=DataConfig(samples="windows", steps=15, variants=2),
         view=replace(base.view, context="global", time=True),
-        train=replace(base.train, epochs=20),
+        train=replace(base.train, epochs=15),
     )
