@@ -117,6 +117,7 @@ def predict(
         seconds=round(video.seconds, 3),
         windows=windows,
         tracks=tally.tracks,
+        smooth=speaker.run.config.data.smooth if speaker.timed else 0.0,
         warning=_warning(speaker, dataset),
         notes=tuple(_notes(video, windows, len(where), tally, speaker)),
     )

@@ -105,6 +105,7 @@ class Result:
 
     Attributes:
         video: its name or address.
+        smooth: seconds over which scores are smoothed where `timed`.
         run, detector: who spoke: networks, and boxes.
         many: whether classes may be shown at once.
         timed: whether a window says what is shown at its middle, and not throughout.
@@ -127,6 +128,7 @@ class Result:
     seconds: float
     windows: tuple[Window, ...]
     tracks: tuple[Seen, ...]
+    smooth: float = 0.0
     warning: str = ""
     notes: tuple[str, ...] = ()
     drawing: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
@@ -194,7 +196,9 @@ class Result:
             times, scores = self.timeline
             frames = round(self.seconds * self.fps)
             at = (times * self.fps).round()
-            return np.arange(frames + 1) / self.fps, spread(at, scores, frames)
+            return np.arange(frames + 1) / self.fps, spread(
+                at, scores, frames, self.smooth * self.fps
+            )
         borders = {border for window in self.windows for border in (window.start, window.end)}
         edges = np.array(sorted(borders))
         _, scores = self.timeline
