@@ -34,7 +34,7 @@ FLOORS: list[set[str]] = [
     {"evaluation", "training", "multiview"},
     {"material"},
     {"experiment"},
-    {"prediction"},
+    {"prediction", "export"},
     {"report"},
     {"reproduction"},
     {"cli"},

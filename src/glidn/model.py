@@ -70,8 +70,17 @@ class Look(nn.Module):
         """(B, T, N, 3, S, S) uint8 -> (B, T, N, D), zero in padding; D of an earlier look stay."""
         if crops.dim() == real.dim() + 1:
             return crops
+        if torch.compiler.is_exporting():
+            return self._look_at_all(crops, real)
         seen = self.network(crops[real])
         return seen.new_zeros(*real.shape, self.width).masked_scatter(real[..., None], seen)
+
+    def _look_at_all(self, crops: Tensor, real: Tensor) -> Tensor:
+        # For an exported file, where no shape may hang on how many are real. Rows are taken by
+        # their number, because a reshape would exclude some sizes from it.
+        b, t, n = (torch.arange(size, device=real.device) for size in real.shape)
+        row = (b[:, None, None] * real.shape[1] + t[:, None]) * real.shape[2] + n
+        return self.network(crops.flatten(0, 2))[row] * real[..., None]
 
 
 class Encoder(nn.Module):

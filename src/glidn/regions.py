@@ -4,6 +4,7 @@ As in Wang and Gupta (2018), whom section 4.2 follows: a 1x1x1 convolution narro
 cuts 7x7 of it per box and time step, and a maximum over places makes a vector of it.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import torch
@@ -107,18 +108,26 @@ def cut_regions(x: Tensor, boxes: Tensor, real: Tensor, scale: float) -> Tensor:
         (B, T, N, C), zero in padding.
     """
     (channels, steps, high, wide), (times, several) = x.shape[1:], real.shape[1:]
-    with torch.autocast(x.device.type, enabled=False):  # places are finer than bfloat16
+    with _exactly(x):
         cells = boxes.float() * scale - 0.5
         down = _bilinear(cells[..., 1], cells[..., 3], high)  # (B, T, N, 7, h)
         across = _bilinear(cells[..., 0], cells[..., 2], wide)  # (B, T, N, 7, w)
         frames = x.float().permute(0, 2, 3, 1, 4).flatten(3)  # (B, t, h, C w)
         if times != steps:
-            frames = frames.repeat_interleave(times // steps, 1)
+            # As repeat_interleave, which is exported wrongly where T is left open.
+            frames = frames[:, :, None].expand(-1, -1, times // steps, -1, -1).flatten(1, 2)
         rows = down.flatten(2, 3) @ frames  # (B, T, N 7, C w)
         rows = rows.unflatten(-1, (channels, wide)).unflatten(2, (several, PLACES))
         cut = rows.flatten(3, 4) @ across.transpose(-1, -2)  # (B, T, N, 7 C, 7)
         found = cut.unflatten(3, (PLACES, channels)).amax((3, 5))
     return (found * real[..., None]).to(x.dtype)
+
+
+def _exactly(x: Tensor) -> contextlib.AbstractContextManager:
+    # Places are finer than bfloat16. An exported file has no autocast to switch off.
+    if torch.compiler.is_exporting():
+        return contextlib.nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def _bilinear(start: Tensor, end: Tensor, cells: int) -> Tensor:

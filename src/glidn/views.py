@@ -79,7 +79,9 @@ class Relations(nn.Module):
             return real[..., None, :]
         edges = real.flatten(1)[:, None, None, :]
         if self.config.window:
-            steps = torch.arange(real.shape[1], device=real.device).repeat_interleave(real.shape[2])
+            steps = torch.arange(real.shape[1], device=real.device)
+            # As repeat_interleave, which is exported wrongly where N is left open.
+            steps = steps[:, None].expand(real.shape[1:]).flatten()
             near = (steps[:, None] - steps[None]).abs() <= self.config.window
             edges = edges & near
         return edges
@@ -92,7 +94,12 @@ def time_encoding(steps: int, width: int, device: torch.device | None = None) ->
     are comparable, and rates from a quarter turn per video, which rises steadily and so tells
     before from after, to sixteen turns.
     """
-    share = torch.linspace(0, 1, steps, device=device)[:, None]
+    if torch.compiler.is_exporting():
+        # The same but for rounding. An exported linspace of one step divides by nothing.
+        count = torch.arange(steps, device=device)
+        share = (count / count[-1].clamp(min=1))[:, None]
+    else:
+        share = torch.linspace(0, 1, steps, device=device)[:, None]
     pairs = (width + 1) // 2
     rates = 0.5 * math.pi * 64 ** torch.linspace(0, 1, pairs, device=device)
     return torch.stack([(share * rates).sin(), (share * rates).cos()], -1).flatten(1)[:, :width]
@@ -148,7 +155,12 @@ class Persons(nn.Module):
     def forward(self, nodes: Tensor, real: Tensor) -> Tensor:
         """(B, T, N, D) and (B, T, N) bool -> (B, 2 D)."""
         person = masked_mean(nodes[:, :, 0], real[:, :, 0])
-        things = masked_mean(nodes[:, :, 1:].flatten(1, 2), real[:, :, 1:].flatten(1))
+        if torch.compiler.is_exporting():
+            # The same but for rounding: a slice from 1 on would not let N be 1 in a file.
+            thing = real & (torch.arange(real.shape[2], device=real.device) > 0)
+            things = masked_mean(nodes.flatten(1, 2), thing.flatten(1))
+        else:
+            things = masked_mean(nodes[:, :, 1:].flatten(1, 2), real[:, :, 1:].flatten(1))
         return torch.cat([person, things], -1)
 
 
