@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "score a run under its dataset's protocol",
     "reproduce": "the paper's tables, ours beside the paper's",
     "predict": "what is done in videos of your own, when, and why",
+    "studio": "a page in the browser: drop a video, scrub, click a box, correct it",
     "report": "one self-contained HTML page about a run",
     "export": "a trained network as one file that runs without glidn: ONNX, or torch's own",
     "weights": "what a checkpoint file is, what fits, and its conversion to safetensors",

@@ -44,10 +44,12 @@ class Boxes:
     Attributes:
         name: who found them, for the result.
         detector: None where the video brings them.
+        rows: the boxes themselves, frame by frame, where they were found before.
     """
 
     name: str
     detector: Detector | None = None
+    rows: Rows | None = None
 
 
 def predict(
@@ -241,6 +243,8 @@ class _Tally:
 
 
 def _rows(video: Video, boxes: Boxes, settings: Settings) -> Rows:
+    if boxes.rows is not None:
+        return boxes.rows
     if boxes.detector is None:
         return rows_of(video)
     every = max(round(settings.every * video.fps), 1)
