@@ -171,7 +171,7 @@ def test_the_example_of_the_docs_runs_without_glidn(exported):
     """It prints the classes as the network ranks them."""
     _, path = exported("local")
     (block,) = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.S)
-    assert len(block.splitlines()) <= 10
+    assert sum(map(bool, block.splitlines())) <= 10
     printed = run_python("import sys; sys.modules['glidn'] = None\n" + block, path.parent)
     named = [line.split()[-1] for line in printed.splitlines()]
     assert sorted(named) == sorted(DATA.classes)
@@ -184,7 +184,7 @@ def test_a_file_says_what_it_is_and_not_where_it_was_made(exported):
     _, path = exported("i3d")
     known = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     assert json.loads(known["classes"]) == list(PAINTED.classes)
-    assert json.loads(known["categories"]) == ["square"]
+    assert json.loads(known["categories"]) == list(PAINTED.categories)
     assert json.loads(known["nodes"]) == ["region"]
     assert json.loads(known["clips"])["frames"] == 4
     assert list(json.loads(known["dynamic"])) == ["B", "N", "H", "W"]

@@ -155,6 +155,7 @@ def write_onnx(program: ExportedProgram, whole: Whole, about: dict[str, str], pa
     for node in found.model.graph:
         node.metadata_props.clear()
     for value, port in zip(found.model.graph.outputs, whole.outputs, strict=True):
+        assert value.shape is not None
         value.shape = type(value.shape)(port.shape)  # T*N, which may be called N*T till here
     found.model.metadata_props.update(about)
     found.save(path, external_data=False)

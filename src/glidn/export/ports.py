@@ -15,6 +15,7 @@ from glidn.config import RunConfig
 from glidn.material import cutter_of
 from glidn.runs import Run
 
+Kind = Literal["float32", "uint8", "bool"]
 # Of a shorter side the map has one cell only, which an exporter would take for granted.
 LEAST_SIDE = 33
 OPEN = {
@@ -38,7 +39,7 @@ class Port:
 
     name: str
     shape: tuple[int | str, ...]
-    kind: Literal["float32", "uint8", "bool"]
+    kind: Kind
     what: str
 
     def __str__(self) -> str:
@@ -61,7 +62,7 @@ def inputs_of(run: Run) -> tuple[Port, ...]:
         return _of_clips(config)
     widths = features.widths(config.nodes, run.about["dataset"]["categories"])
     side = config.nodes.small_size
-    every = {
+    every: dict[str, tuple[tuple[int, ...], Kind, str]] = {
         "geometry": (
             (widths.get("geometry", 0),),
             "float32",
