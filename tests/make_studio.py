@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -139,3 +139,11 @@ def until_done(client: httpx.Client, job: str, seconds: float = 30.0) -> dict:
             return found
         time.sleep(0.02)
     raise AssertionError(f"not done after {seconds} s: {found}")
+
+
+def wait(what: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Until it is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)

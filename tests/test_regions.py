@@ -54,7 +54,7 @@ def test_regions_are_cut_box_by_box(steps):
 
 @pytest.mark.parametrize("name", ["i3d", "slowfast"])
 def test_nodes_come_from_their_own_time_step(name):
-    """Where a step's pixels are seen: changed pixels at the end change the end's nodes most."""
+    """Where a step's pixels are seen: changed pixels at the end change the later nodes most."""
     torch.manual_seed(0)
     module = Regions(build_backbone(SMALL[name], None), 11).eval()
     some = batch(name)
@@ -66,7 +66,7 @@ def test_nodes_come_from_their_own_time_step(name):
     loud = some.clips.clone()
     loud[:, :, -1] = 255
     moved = (module(loud, boxes, real).nodes - before.nodes).abs().mean((0, 2, 3))
-    assert moved.argmax() == T - 1
+    assert moved[: T // 2].max() < moved[T // 2 :].min()
 
 
 def test_slowfasts_fast_map_is_averaged_to_the_slow_ones_steps():

@@ -1,10 +1,7 @@
 """The studio's answers: its limits, whose is what, cancelling, corrections, and no file left."""
 
 import contextlib
-import json
 import socket
-import threading
-import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +12,8 @@ import pytest
 from PIL import Image
 
 import make_studio
-from glidn.cli import main
-from glidn.detectors import Detections
-from glidn.errors import SettingError
-from glidn.prediction.corrections import REMOVED, corrected, told
 from glidn.prediction.sources import Source, open_file
-from glidn.prediction.watch import Found
-from glidn.studio.jobs import MOST_JOBS, Jobs
-from glidn.studio.scene import changes_from
-from glidn.studio.serve import Address
-from glidn.studio.uploads import shown_name
+from glidn.studio.jobs import MOST_JOBS
 from glidn.video import write_video
 
 
@@ -240,15 +229,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(place, clip):
     with socket.create_connection((host, int(port))) as raw:
         head = f"POST /api/jobs?name=a.mp4 HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(clip)}"
         raw.sendall(f"{head}\r\n\r\n".encode() + clip[:1000])
-        wait(lambda: any(place[1].glob("*/upload")))
-    wait(lambda: not list(place[1].iterdir()))
-
-
-def wait(what, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+        make_studio.wait(lambda: any(place[1].glob("*/upload")))
+    make_studio.wait(lambda: not list(place[1].iterdir()))
 
 
 def test_a_browser_sees_its_own_jobs_only(place, client, clip):
@@ -276,64 +258,21 @@ def test_jobs_can_be_cancelled_and_removed(trained, clip, tmp_path):
         jobs = [drop(one, clip).json()["id"] for _ in range(3)]
         late = drop(two, clip).json()["id"]
         assert one.post(f"/api/jobs/{jobs[2]}/cancel").json()["task"]["state"] == "cancelled"
-        wait(lambda: one.get("/api/jobs").json()[0]["task"]["state"] == "working")
+        make_studio.wait(lambda: one.get("/api/jobs").json()[0]["task"]["state"] == "working")
         assert "not done" in refused(one.post(f"/api/jobs/{jobs[0]}/draw"), 409)
         one.post(f"/api/jobs/{jobs[0]}/cancel")
         assert make_studio.until_done(one, jobs[0])["task"]["state"] == "cancelled"
         assert "not done" in refused(one.get(f"/api/jobs/{jobs[0]}"), 409)
         assert make_studio.until_done(two, late)["task"]["state"] == "done"
         assert one.delete(f"/api/jobs/{jobs[1]}").status_code == 204
-        wait(lambda: len(list(folder.iterdir())) == 1)
+        make_studio.wait(lambda: len(list(folder.iterdir())) == 1)
     assert not folder.exists(), "in the end, no file is left"
-
-
-def test_browsers_take_turns(tmp_path):
-    jobs, begun, go = Jobs(tmp_path / "files"), threading.Event(), threading.Event()
-    order: list[str] = []
-
-    def hold(report: object) -> None:
-        begun.set()
-        go.wait(5)
-
-    jobs.submit(jobs.add("a", "first"), "predict", hold)
-    begun.wait(5)
-    made = {}
-    for owner, name in [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("b", "b2")]:
-        made[name] = jobs.add(owner, name)
-        jobs.submit(made[name], "predict", lambda report, name=name: order.append(name))
-    ahead = {name: jobs.ahead(job) for name, job in made.items()}
-    go.set()
-    wait(lambda: len(order) == 5)
-    assert order == ["a1", "b1", "a2", "b2", "a3"]
-    assert ahead == {name: place + 1 for place, name in enumerate(order)}
-    jobs.close()
 
 
 def test_a_browser_has_only_so_many_videos(client, place, monkeypatch):
     monkeypatch.setattr("glidn.studio.jobs.MOST_JOBS", 0)
     assert "remove one first" in refused(drop(client, b"x"), 429)
     assert MOST_JOBS > 1
-
-
-def test_jobs_that_nobody_asks_about_are_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr("glidn.studio.jobs.SWEEP", 0.02)
-    jobs = Jobs(tmp_path / "files", kept=0.1)
-    job = jobs.add("me", "clip.mp4")
-    assert job.folder.exists()
-    wait(lambda: not job.folder.exists())
-    jobs.close()
-
-
-def test_a_bug_costs_one_task_and_not_the_studio(tmp_path, capsys):
-    jobs = Jobs(tmp_path / "files")
-    first, second = jobs.add("me", "a.mp4"), jobs.add("me", "b.mp4")
-    jobs.submit(first, "predict", lambda report: 1 / 0)
-    over = threading.Event()
-    jobs.submit(second, "predict", lambda report: over.set())
-    assert over.wait(5)
-    assert first.task.state == "failed" and "a.mp4" in first.task.error
-    jobs.close()
-    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_other_pages_and_other_names_are_turned_away(client, clip):
@@ -372,54 +311,3 @@ def test_examples_are_offered_with_their_own_boxes(trained, tmp_path):
         assert make_studio.until_done(client, job)["task"]["state"] == "done"
         assert "1 example" in refused(client.post("/api/examples/7"), 404)
     assert path.exists(), "an example is not ours to remove"
-
-
-def test_corrections_of_rows():
-    def box(track: str, category: str) -> Found:
-        return Found(track, category, np.zeros(4, np.float32))
-
-    rows = [(0, [box("a", "cup"), box("b", "cup")]), (3, [box("b", "cup")])]
-    found = [
-        (frame, [(it.track, it.category) for it in boxes])
-        for frame, boxes in corrected(rows, {"a": REMOVED, "b": "bowl"})
-    ]
-    assert found == [(0, [("b", "bowl")]), (3, [("b", "bowl")])]
-    assert told({"a": REMOVED, "b": "bowl"}) == "1 removed, 1 renamed by hand"
-    assert changes_from({"a": None, "b": " bowl "}) == {"a": REMOVED, "b": "bowl"}
-    with pytest.raises(SettingError):
-        changes_from({"a": ""})
-
-
-def test_names_of_files_are_only_shown():
-    assert shown_name("../../etc/passwd") == "passwd"
-    assert shown_name("C:\\films\\a\x00\n.mp4") == "a.mp4"
-    assert shown_name("") == shown_name("..") == "video"
-    assert len(shown_name("a" * 500 + ".mp4")) == 120
-
-
-def test_which_addresses_are_this_machine_alone():
-    assert Address("127.0.0.1", 1).loopback and Address("::1", 1).loopback
-    assert Address("localhost", 1).loopback
-    assert not Address("0.0.0.0", 1).loopback and not Address("example.org", 1).loopback
-
-
-def test_the_command_says_what_is_wrong(capsys, tmp_path, monkeypatch):
-    def said(*words: str) -> str:
-        assert main(["studio", *words]) == 2
-        return capsys.readouterr().err
-
-    assert "has no trained" in said("none") or "does not exist" in said("none")
-    assert "--most-mb is 0" in said("none", "--most-mb", "0")
-    assert "--port is 70000" in said("none", "--port", "70000")
-    assert "both given" in said("none", "--detector", "a", "--boxes", "b")
-    monkeypatch.setattr("glidn.cli.studio.find_spec", lambda name: None)
-    assert 'pip install "glidn[web]"' in said("none")
-
-
-def test_detections_are_what_the_fake_says(tmp_path):
-    """The colours survive the codec."""
-    video = open_file(make_studio.video(tmp_path / "clip.mp4"))
-    (found,) = make_studio.Colours()(video.pixels.read(np.array([3])))
-    assert isinstance(found, Detections) and found.categories == ("person", "cup")
-    np.testing.assert_allclose(found.xyxy[1], [50, 12, 62, 24], atol=2)
-    assert json.dumps(found.xyxy.tolist())

@@ -171,6 +171,16 @@ def test_what_is_no_video_says_so_and_can_be_dismissed(tab, tmp_path):
     tab.wrong = [it for it in tab.wrong if "status of 415" not in it]
 
 
+def test_two_gigabytes_are_not_even_sent(tab, tmp_path):
+    page = tab.page
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(2**31)  # sparse: it takes no room
+    tab.open()
+    page.set_input_files("#file", large)
+    page.locator("#jobs .failed", has_text="larger than 2 MB").wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_scrolling_sideways(tab, scheme):
     page = tab.page
@@ -188,6 +198,8 @@ def test_a_phone_needs_no_scrolling_sideways(tab, scheme):
         ".filter((it) => it.getBoundingClientRect().height < 36).length"
     )
     assert small == 0, "a finger finds them"
+    place = page.locator("#score").bounding_box()
+    assert place["y"] + place["height"] <= 740, "what comes next is in sight"
 
 
 def test_two_browsers_do_not_meet(started, tab):

@@ -73,7 +73,7 @@ class Studio:
             "refusal": self.voice.refusal,
             "classes": len(speaker.classes),
             "most": self.most,
-            "examples": [source.name for source in self.examples],
+            "examples": [_told_example(source) for source in self.examples],
             "dataset": next((source.dataset for source in self.examples), ""),
         }
 
@@ -245,6 +245,13 @@ def _orders(studio: Studio) -> APIRouter:
         studio.jobs.remove(studio.jobs.get(_owner(request), word))
 
     return router
+
+
+def _told_example(source: Source) -> str:
+    """Its name, after what it shows where that is known."""
+    # Opening a dataset's video reads nothing.
+    label = source.open().label if source.dataset else ""
+    return f"{label}: {source.name}" if label else source.name
 
 
 def _owner(request: Request) -> str:

@@ -111,7 +111,7 @@ class Scene:
         result, target = self.first, self.folder / "found"
         if changes:
             target = self.folder / f"corrected-{self.version + 1}"
-            rows = corrected(reread(self.folder / "found" / BOXES_FILE), changes)
+            rows = corrected(reread(_lines(self.folder / "found" / BOXES_FILE)), changes)
             name = f"{self.first.detector}; {told(changes)}"
             boxes = Boxes(name, rows=rows)
             try:
@@ -224,7 +224,7 @@ def _tracks(path: Path, person: str) -> list[dict[str, Any]]:
     """Every track with its boxes, people first: rows of frame, x1, y1, x2, y2."""
     found: dict[str, list[list[float]]] = {}
     last: dict[str, Found] = {}  # it tells what the track was found to be
-    for frame, boxes in reread(path):
+    for frame, boxes in reread(_lines(path)):
         for box in boxes:
             last[box.track] = box
             found.setdefault(box.track, []).append([frame, *box.xyxy.round(1).tolist()])
@@ -258,3 +258,7 @@ def changes_from(found: object) -> Mapping[str, str]:
     ):
         raise SettingError('changes are written {"cup 2": "bottle", "person 3": null}.')
     return {track: REMOVED if to is None else to.strip() for track, to in found.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

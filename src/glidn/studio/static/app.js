@@ -82,7 +82,6 @@ async function open(job) {
   corrections.begin(scene);
   showScene();
   shelf.show(jobs, current);
-  showTask(job);
   const [best] = Object.entries(scene.result.scores);
   say(`${scene.name} is ready${best ? `: ${spaced(best[0])} ${best[1].toFixed(2)}` : ""}.`);
 }
@@ -142,10 +141,9 @@ function showScene() {
 
 function showChanges() {
   if (selected && corrections.changes[selected] === "") selected = null;
-  const job = jobs.find((it) => it.id === current);
   showPanel();
   showFrame(here.frame, true);
-  corrections.show(job?.task);
+  showTask(jobs.find((it) => it.id === current));
 }
 
 function showPanel() {
@@ -169,10 +167,13 @@ function showFrame(frame, anew = false) {
 }
 
 function showTask(job) {
-  if (job.id !== current || !scene) return;
+  if (!scene || job?.id !== current) return;
   corrections.show(job.task);
   const drawing = job.task.kind === "draw" && ["waiting", "working"].includes(job.task.state);
   if (job.task.kind === "draw" && job.task.state === "done") scene.drawn = true;
+  const says = [job.id, scene.version, scene.drawn, drawing && job.task.share, corrections.open, job.task.error];
+  if (says.join() === find("files").dataset.says) return;
+  find("files").dataset.says = says.join();
   const link = (file) => make("li", {},
     make("a", { href: `/api/jobs/${job.id}/files/${file}`, download: true }, file));
   const video = scene.drawn ? link("annotated.mp4") : make("li", {},

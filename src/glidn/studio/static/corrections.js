@@ -12,6 +12,7 @@ export class Corrections {
 
   begin(scene) {
     this.scene = scene;
+    this.key = "";
     this.changes = { ...scene.changes };
     this.past = [];
   }
@@ -53,10 +54,13 @@ export class Corrections {
     const names = Object.keys(changes);
     const scoring = task?.kind === "score" && (task.state === "waiting" || task.state === "working");
     this.root.hidden = !names.length && !this.open && !scoring;
-    if (this.root.hidden) return;
+    // Built anew only when it says something else, so that no button loses the focus.
+    const key = JSON.stringify([changes, scene.changes, this.past.length, task?.kind, task?.state, scoring && task.share]);
+    if (this.root.hidden || key === this.key) return;
+    this.key = key;
     const rows = names.map((name) => {
       const track = scene.byName.get(name);
-      const own = name.replaceAll("_", " ");
+      const own = scene.nameOf(track, {});
       const what = changes[name] ? `${own} is a ${changes[name].replaceAll("_", " ")}` : `${own} removed`;
       return make("li", {}, make("i", { class: "swatch", style: { "--ink": track.colour } }), what,
         make("button", { type: "button", class: "plain", "aria-label": `Take back: ${what}`, onclick: () => this.restore(name) }, "Take back"));

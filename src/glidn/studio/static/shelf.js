@@ -76,6 +76,7 @@ export class Shelf {
     const { task } = job;
     const open = task.state === "waiting" || task.state === "working";
     row.item.classList.toggle("current", current);
+    row.item.classList.toggle("idle", job.ready && !open);
     row.name.disabled = !job.ready;
     row.name.setAttribute("aria-current", current);
     row.name.onclick = () => this.on.open(job);
