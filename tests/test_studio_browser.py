@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import make_studio
+from glidn.prediction.sources import Source, open_file
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -59,8 +60,10 @@ class Tab:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
     folder = tmp_path_factory.mktemp("studio")
-    studio = make_studio.studio(make_studio.run(folder), folder / "files")
     clip = make_studio.video(folder / "kitchen.mp4")
+    example = Source("an example with a rather long name", lambda: open_file(clip))
+    trained = make_studio.run(folder)
+    studio = make_studio.studio(trained, folder / "files", examples=(example,))
     with (
         make_studio.served(studio) as address,
         playwright.sync_playwright() as driver,
@@ -158,6 +161,13 @@ def test_downloads_and_the_annotated_video(tab):
     page.locator("#files a", has_text="annotated.mp4").wait_for()
 
 
+def test_an_example_is_opened(tab):
+    tab.open()
+    tab.page.locator("#examples button").click()
+    tab.page.locator("#work").wait_for()
+    assert "an example" in tab.page.title()
+
+
 def test_what_is_no_video_says_so_and_can_be_dismissed(tab, tmp_path):
     page = tab.page
     notes = tmp_path / "notes.mp4"
@@ -193,6 +203,8 @@ def test_a_phone_needs_no_scrolling_sideways(tab, scheme):
     page.keyboard.press("b")
     page.keyboard.press("Delete")
     assert page.evaluate(wide) <= 360
+    boxes = [page.locator(it).bounding_box() for it in ("#drop", "#example", "#examples button")]
+    assert min(box["width"] for box in boxes) >= 44, "nothing is squeezed"
     small = page.evaluate(
         "[...document.querySelectorAll('#controls button, #pending .buttons button')]"
         ".filter((it) => it.getBoundingClientRect().height < 36).length"

@@ -119,9 +119,10 @@ def _listen(address: Address) -> socket.socket:
         family, *_, where = found[0]
         return socket.create_server(where[:2], family=family)
     except OSError as error:
+        why = (error.strerror or str(error)).split(" (while")[0]
         raise SettingError(
-            f"the address {address.host}:{address.port} cannot be had "
-            f"({error.strerror or error}); give another with --host and --port."
+            f"the address {address.host}:{address.port} cannot be had ({why}); give another with "
+            "--host and --port."
         ) from error
 
 
