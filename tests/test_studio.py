@@ -4,6 +4,7 @@ import contextlib
 import socket
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 import make_studio
+from glidn.prediction.predict import Boxes
 from glidn.prediction.sources import Source, open_file
 from glidn.studio.jobs import MOST_JOBS
 from glidn.video import write_video
@@ -182,6 +184,7 @@ def not_videos(folder: Path) -> dict[str, tuple[bytes, str]]:
         "notes.mp4": (b"Milk, bread, a video.\n" * 50, "no video that can be read"),
         "list.mp4": (playlist, "no video that can be read"),
         "concat.mp4": (b"ffconcat version 1.0\nfile /etc/passwd\n", "no video that can be read"),
+        "half.mp4": (b"\x00\x00\x00\x14ftypisom" + bytes(999), "was cut off; copy it again"),
         "empty.mp4": (b"", "is empty"),
     }
 
@@ -299,6 +302,30 @@ def test_beyond_this_machine_the_token_is_needed(trained, tmp_path, clip):
         assert answer.status_code == 303 and answer.headers["location"] == "/"
         assert "HttpOnly" in answer.headers["set-cookie"]
         assert other.get("/").is_success
+
+
+def test_boxes_may_come_from_a_table(trained, tmp_path, clip):
+    table = tmp_path / "own.csv"
+    rows = [f"clip,{frame},thing,cup,50,12,62,24," for frame in range(0, make_studio.FRAMES, 4)]
+    head = "video,frame,track,category,x1,y1,x2,y2,score"
+    table.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    made = make_studio.studio(trained, tmp_path / "files")
+    voice = replace(made.voice, boxes=Boxes("boxes of own.csv"), table=table)
+    with make_studio.served(replace(made, voice=voice)) as address, browser(address) as client:
+        found = client.get(f"/api/jobs/{done(client, clip)}").json()
+        assert [track["track"] for track in found["tracks"]] == ["thing"]
+        assert "no person was found, so nobody acts." in found["result"]["notes"]
+        other = drop(client, clip, "other.mp4").json()["id"]
+        said = make_studio.until_done(client, other)["task"]["error"]
+        assert "no box of the video other" in said
+
+
+def test_without_a_detector_uploads_are_refused_with_the_reason(trained, tmp_path, clip):
+    made = make_studio.studio(trained, tmp_path / "files")
+    voice = replace(made.voice, boxes=None, refusal="only the examples can be opened: offline.")
+    with make_studio.served(replace(made, voice=voice)) as address, browser(address) as client:
+        assert "offline" in refused(drop(client, clip), 503)
+        assert "offline" in client.get("/api/about").json()["refusal"]
 
 
 def test_examples_are_offered_with_their_own_boxes(trained, tmp_path):

@@ -91,7 +91,7 @@ def test_by_keyboard_from_the_video_to_another_score(tab):
     before = tab.score_of()
 
     # To the cup by the tab key, and select it.
-    page.locator("#boxes button", has_text="cup").focus()
+    page.locator("#boxes button[aria-label^=cup]").focus()
     page.keyboard.press("Enter")
     assert page.locator("#panel h2").inner_text().startswith("cup")
     effects = page.locator("#panel .effects li")

@@ -113,9 +113,18 @@ def _check_content(path: Path, name: str) -> None:
             raise RefusedError(
                 415, f"{name} is a still image, and what is done shows in motion; {WANTED}."
             ) from error
+        if _begins_as_mp4(path):
+            raise RefusedError(
+                415, f"{name} begins as an mp4 does, and has no end: it was cut off; copy it again."
+            ) from error
         raise RefusedError(
             415, f"{name} is no video that can be read, whatever its name says; {WANTED}."
         ) from error
+
+
+def _begins_as_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
 
 
 def _is_image(path: Path) -> bool:

@@ -238,7 +238,7 @@ find("back").addEventListener("click", () => player.seek(here.frame - 1));
 find("on").addEventListener("click", () => player.seek(here.frame + 1));
 find("help").addEventListener("click", () => find("keys").showModal());
 find("stage").addEventListener("click", (event) => {
-  if (event.target.closest("button")) return;
+  if (event.target.closest("button, .tag")) return;
   if (selected) select(null);
   else player.toggle();
 });

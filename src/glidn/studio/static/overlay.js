@@ -16,15 +16,19 @@ export class Overlay {
   show(scene) {
     this.scene = scene;
     this.buttons = new Map(scene.tracks.map((track) => {
-      const tag = make("span", { class: "tag" });
+      const select = () => this.select(track.track);
+      // Apart from its button, so that no other box lies over it.
+      const tag = make("span", { class: "tag", hidden: true, style: { "--ink": track.colour }, onclick: select });
       const button = make("button", {
         type: "button", class: track.category === scene.person ? "box person" : "box",
         hidden: true, style: { "--ink": track.colour },
-        onclick: () => this.select(track.track),
-      }, tag);
+        onclick: select,
+      });
       return [track.track, { track, button, tag, words: "" }];
     }));
-    this.root.replaceChildren(...[...this.buttons.values()].map((it) => it.button));
+    const every = [...this.buttons.values()];
+    this.root.replaceChildren(...every.map((it) => it.button));
+    find("tags").replaceChildren(...every.map((it) => it.tag));
   }
 
   // The tracks that are in this frame, in the order of their buttons.
@@ -37,7 +41,7 @@ export class Overlay {
     for (const it of this.buttons.values()) {
       const gone = changes[it.track.track] === "";
       const box = gone ? null : scene.boxAt(it.track, frame);
-      it.button.hidden = box === null;
+      it.button.hidden = it.tag.hidden = box === null;
       if (!box) continue;
       const place = box.map((side) => side * scale);
       present.set(it.track.track, place);
@@ -48,7 +52,7 @@ export class Overlay {
     return [...present.keys()];
   }
 
-  #place({ button, track }, [x1, y1, x2, y2], chosen, changes, window) {
+  #place({ button, track, tag }, [x1, y1, x2, y2], chosen, changes, window) {
     const { style } = button;
     style.transform = `translate(${x1.toFixed(1)}px, ${y1.toFixed(1)}px)`;
     style.width = `${Math.max(x2 - x1, 4).toFixed(1)}px`;
@@ -56,7 +60,7 @@ export class Overlay {
     // The smaller of two boxes is on top, where both can be clicked.
     style.zIndex = String(100000 - Math.min(Math.round((x2 - x1) * (y2 - y1) / 20), 99999));
     button.setAttribute("aria-pressed", chosen);
-    button.classList.toggle("changed", track.track in changes);
+    tag.classList.toggle("changed", track.track in changes);
     const effect = window?.effects.find((it) => it.track === track.track);
     const says = effect ? `; ${effect.label} ${(-effect.change).toFixed(2)} without it` : "";
     button.setAttribute("aria-label", this.scene.nameOf(track, changes) + says);
@@ -69,6 +73,7 @@ export class Overlay {
       it.tag.textContent = it.words = words;
       it.wide = 0;
     }
+    it.tag.classList.remove("unseen");
     it.wide ||= it.tag.offsetWidth;
     it.high ||= it.tag.offsetHeight;
     const { wide, high } = it;
@@ -82,7 +87,7 @@ export class Overlay {
     it.tag.classList.toggle("unseen", !at);
     if (!at) return;
     taken.push([at[0], at[1], at[0] + wide, at[1] + high]);
-    it.tag.style.transform = `translate(${(at[0] - x1).toFixed(1)}px, ${(at[1] - y1).toFixed(1)}px)`;
+    it.tag.style.transform = `translate(${at[0].toFixed(1)}px, ${at[1].toFixed(1)}px)`;
   }
 
   #lines(lines, present, selected) {

@@ -127,6 +127,7 @@ export class Shelf {
     this.#say(row, sentence);
     row.item.classList.add("failed");
     row.close.onclick = close;
+    if (!row.told) row.item.scrollIntoView({ block: "nearest", inline: "center" });
     if (!row.told) find("said").textContent = `${row.name.textContent}: ${sentence}`;
     row.told = true;
   }
