@@ -146,10 +146,17 @@ def test_a_line_there_and_one_back_are_both_seen(monkeypatch):
     assert both.sum() == 2 * one.sum()
 
 
-def test_lines_of_no_length_do_not_crash():
-    """Catches a division by the distance between two boxes with one middle, or a box and itself."""
+def test_lines_of_no_length_are_left_out_and_strengths_have_limits():
+    """Catches a division by the distance between two boxes with one middle, or a box and itself,
+    and lines as wide as the picture.
+    """
     boxes = [seen(100, 100, 200, 200), seen(140, 140, 160, 160, "2"), seen(103, 100, 203, 200, "3")]
-    drawn(640, 360, boxes, [Line(0, 1, 1.0), Line(0, 0, 1.0), Line(0, 2, 9.0), Line(2, 0, -1.0)])
+    bare = drawn(640, 360, boxes)
+    assert (drawn(640, 360, boxes, [Line(0, 1, 1.0), Line(0, 0, 1.0)]) == bare).all()
+    for beyond, limit in ((9.0, 1.0), (-1.0, 0.0)):
+        found = drawn(640, 360, boxes, [Line(0, 2, beyond)])
+        assert (found == drawn(640, 360, boxes, [Line(0, 2, limit)])).all()
+        assert (found != bare).any()
 
 
 def test_labels_stay_inside_and_apart(monkeypatch):
@@ -333,7 +340,9 @@ def test_any_name_can_be_drawn(words):
     box = Seen(np.array([10, 50, 90, 90]), words, words, True)
     timeline = Timeline((words,), TIMES, np.zeros((19, 1)), 38.0)
     made = Overlay(640, 360, timeline, words, words)
-    made.draw(Picture(grey(640, 360), [box], (), [Scored(words, 0.5)], 1.0))
+    out = made.draw(Picture(grey(640, 360), [box], (), [Scored(words, 0.5)], 1.0))
+    assert out.shape == (made.size[1], made.size[0], 3)
+    assert changed(out, 640, 360)[88:92, 20:80].any()  # the box's lower side, whatever its name
 
 
 def test_letters_beyond_ascii_are_letters():

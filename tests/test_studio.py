@@ -233,7 +233,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(place, clip):
         head = f"POST /api/jobs?name=a.mp4 HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(clip)}"
         raw.sendall(f"{head}\r\n\r\n".encode() + clip[:1000])
         make_studio.wait(lambda: any(place[1].glob("*/upload")))
+        assert len(list(place[1].iterdir())) == 1
     make_studio.wait(lambda: not list(place[1].iterdir()))
+    assert list(place[1].iterdir()) == []
 
 
 def test_a_browser_sees_its_own_jobs_only(place, client, clip):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glidn.cli.box_source import add_box_source, check_box_source
 from glidn.cli.progress import progress_bar
 from glidn.errors import GlidnError, SettingError
 
@@ -29,13 +30,7 @@ def main(arguments: list[str]) -> int:
         "an address (rtsp, http), watched live",
     )
     parser.add_argument("--run", type=Path, required=True, help="a trained run's folder")
-    parser.add_argument(
-        "--detector",
-        default="",
-        help="torchvision (Faster R-CNN, downloaded once; default), a file of its weights, or a "
-        "YOLOX detector FILE.onnx; a dataset's own boxes are used unless this is given",
-    )
-    parser.add_argument("--boxes", type=Path, help="a table of boxes instead (docs/data.md)")
+    add_box_source(parser)
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to")
     parser.add_argument(
         "--versus", type=Path, help="another run of the same classes: where does it disagree?"
@@ -55,8 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(found: argparse.Namespace) -> None:
-    if found.boxes is not None and found.detector:
-        raise SettingError("--boxes and --detector were both given; boxes come from one of them.")
+    check_box_source(found)
     if found.threshold is not None and not 0 <= found.threshold <= 1:
         raise SettingError(f"--threshold is {found.threshold:g}; it must be within 0 and 1.")
     for name in ("every", "fps"):

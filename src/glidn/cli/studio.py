@@ -4,6 +4,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
+from glidn.cli.box_source import add_box_source, check_box_source
 from glidn.errors import SettingError
 
 NEEDED = ("fastapi", "uvicorn")
@@ -16,13 +17,7 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="glidn studio", description=main.__doc__)
     parser.add_argument("run", type=Path, help="a trained run's folder")
-    parser.add_argument(
-        "--detector",
-        default="",
-        help="torchvision (Faster R-CNN, downloaded once; default), a file of its weights, or a "
-        "YOLOX detector FILE.onnx",
-    )
-    parser.add_argument("--boxes", type=Path, help="a table of boxes instead (docs/data.md)")
+    add_box_source(parser)
     parser.add_argument("--videos", type=Path, help="a folder or dataset to offer as examples")
     parser.add_argument(
         "--host", default="127.0.0.1", help="another lets others in, who need the printed token"
@@ -49,8 +44,7 @@ def _check(found: argparse.Namespace) -> None:
         raise SettingError(
             f'glidn studio needs {" and ".join(missing)}; install: pip install "glidn[web]"'
         )
-    if found.boxes is not None and found.detector:
-        raise SettingError("--boxes and --detector were both given; boxes come from one of them.")
+    check_box_source(found)
     if not found.most_mb > 0:
         raise SettingError(f"--most-mb is {found.most_mb:g}; it must be above 0.")
     if not 0 <= found.port < 65536:

@@ -12,7 +12,7 @@ from glidn import datasets
 from glidn.datasets.problems import raise_first
 from glidn.datasets.table_boxes import read_file
 from glidn.errors import DataError, nearest
-from glidn.types import Video
+from glidn.types import Pixels, Video
 from glidn.video import IMAGE_SUFFIXES, FrameFolder, VideoFile, frame_paths, image_size
 
 VIDEO_SUFFIXES = (
@@ -107,19 +107,7 @@ def open_file(path: Path) -> Video:
             "folder of frames."
         )
     pixels = VideoFile(path)
-    return Video(
-        name=path.stem,
-        subject="",
-        split="",
-        label="",
-        frames=pixels.frames,
-        fps=pixels.fps,
-        width=pixels.width,
-        height=pixels.height,
-        tracks=(),
-        pixels=pixels,
-        source=str(path),
-    )
+    return _bare(path.stem, pixels, pixels.frames, pixels.fps, (pixels.width, pixels.height))
 
 
 def open_frames(folder: Path, fps: float) -> Video:
@@ -129,19 +117,23 @@ def open_frames(folder: Path, fps: float) -> Video:
         DataError: the first cannot be read.
     """
     paths = frame_paths(folder)
-    width, height = image_size(paths[0])
+    return _bare(folder.name, FrameFolder(paths), len(paths), fps, image_size(paths[0]))
+
+
+def _bare(name: str, pixels: Pixels, frames: int, fps: float, size: tuple[int, int]) -> Video:
+    """A video of which nothing is known but its pixels."""
     return Video(
-        name=folder.name,
+        name=name,
         subject="",
         split="",
         label="",
-        frames=len(paths),
+        frames=frames,
         fps=fps,
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         tracks=(),
-        pixels=FrameFolder(paths),
-        source=str(folder),
+        pixels=pixels,
+        source=pixels.source,
     )
 
 
