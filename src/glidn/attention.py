@@ -6,6 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glidn import complete
+
+# Nodes of a graph from which a complete one is quicker without its matrix, on a CPU:
+# benchmarks/complete_graph.py.
+MANY = 1024
+
 
 class GraphAttention(nn.Module):
     """One round of graph attention (Veličković et al. 2018, eq. 1-4; the paper's eq. 1-2).
@@ -48,17 +54,30 @@ class GraphAttention(nn.Module):
         Returns:
             (*, M, out_dim); zero for a node with no edge.
         """
-        h = self.project(x).unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (*, A, M, d)
-        out = self.weights(x, edges) @ h  # (*, A, M, d)
-        return out.transpose(-3, -2).flatten(-2)  # (*, M, out_dim)
+        h = self.project(x).unflatten(-1, (self.heads, -1))  # (*, M, A, d)
+        if self._is_large(x, edges):
+            received, sent = self._ends(x)
+            out = complete.attend(h, received, sent, edges[..., 0, :], self.slope)
+        else:
+            mixed = self.weights(x, edges) @ h.transpose(-3, -2)  # (*, A, M, d)
+            out = mixed.transpose(-3, -2)
+        return out.flatten(-2)  # (*, M, out_dim)
 
-    def weights(self, x: Tensor, edges: Tensor) -> Tensor:
-        """The attention itself: (*, A, M, M); row i says whom node i listens to, and sums to 1."""
-        # receive · (W x) = (receive W) · x: one narrow product instead of one per graph.
-        w = self.project.weight.unflatten(0, (self.heads, -1))  # (A, d, D)
-        received = x @ (self.receive.mT @ w)[:, 0].T  # (*, M, A)
-        sent = x @ (self.send.mT @ w)[:, 0].T  # (*, M, A)
-        scores = received.mT[..., None] + sent.mT[..., None, :]  # (*, A, M, M)
+    def weights(self, x: Tensor, edges: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The attention itself: whom each node listens to, and how much.
+
+        Args:
+            rows: (R,) the nodes that are asked for, where the whole matrix is too much; default:
+                all, R = M.
+
+        Returns:
+            (*, A, R, M); a row sums to 1, or is zero for a node with no edge.
+        """
+        received, sent = self._ends(x)  # (*, M, A)
+        if rows is not None:
+            received = received[..., rows, :]
+            edges = edges if edges.shape[-2] == 1 else edges[..., rows, :]
+        scores = received.mT[..., None] + sent.mT[..., None, :]  # (*, A, R, M)
         scores = F.leaky_relu(scores, self.slope)
 
         # Softmax of a row that is all -inf is NaN, so fill with the smallest finite number
@@ -66,3 +85,14 @@ class GraphAttention(nn.Module):
         connected = edges.unsqueeze(-3)
         scores = scores.masked_fill(~connected, torch.finfo(scores.dtype).min)
         return scores.softmax(-1) * connected
+
+    def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(*, M, A) and (*, M, A): the parts of a node's scores as it receives and as it sends."""
+        # receive · (W x) = (receive W) · x: one narrow product instead of one per graph.
+        w = self.project.weight.unflatten(0, (self.heads, -1))  # (A, d, D)
+        return x @ (self.receive.mT @ w)[:, 0].T, x @ (self.send.mT @ w)[:, 0].T
+
+    def _is_large(self, x: Tensor, edges: Tensor) -> bool:
+        """Whether the graph is complete, and so large that its matrix had better not be made."""
+        complete_graph = edges.shape[-2] == 1 and 0 <= self.slope <= 1
+        return complete_graph and x.shape[-2] >= MANY and not torch.compiler.is_exporting()
