@@ -89,20 +89,6 @@ def collate(samples: Sequence[Sample], variants: Sequence[int] | None = None) ->
     )
 
 
-def hide(batch: Batch, share: float) -> Batch:
-    """The batch without some slots of each video, drawn from torch's generator.
-
-    A video that would lose all it has keeps all.
-
-    Args:
-        share: of the slots, 0 to 1.
-    """
-    there = batch.real.any(1)  # (B, N)
-    kept = there & (torch.rand(there.shape) >= share).to(there.device)
-    kept = torch.where(kept.any(1, keepdim=True), kept, there)
-    return replace(batch, real=batch.real & kept[:, None])
-
-
 def _pad(x: Tensor, slots: int) -> Tensor:
     """(T, n, ...) -> (T, slots, ...), filled up with zeros."""
     missing = slots - x.shape[1]

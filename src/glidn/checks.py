@@ -49,7 +49,6 @@ def check(config: RunConfig) -> None:
     }
     _at_least(0, least)
     _share("train.validation", train.validation)
-    _share("train.hide", train.hide)
     if train.patience and not train.validation:
         raise SettingError(
             f"train.patience is {train.patience}, and no videos are held back to be patient with; "

@@ -235,8 +235,6 @@ class TrainConfig:
         decay: See schedule.
         weight_decay: Decoupled weight decay (AdamW); 0 is plain Adam. With sgd, L2.
         label_smoothing: Share of the label spread evenly over all classes.
-        hide: Share of the boxes' tracks that a step does not see, drawn anew for each of its
-            videos. It teaches a network to judge without a box, as explanations by deletion ask.
         prior: A new classifier begins by saying how often each class is shown in the training
             videos; from zero, it takes many labels hundreds of steps to learn that.
         class_weights: How much more a rare class may weigh than a common one, as the inverse of how
@@ -261,7 +259,6 @@ class TrainConfig:
     decay: float = 0.1
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
-    hide: float = 0.0
     prior: bool = False
     class_weights: float = 0.0
     validation: float = 0.0

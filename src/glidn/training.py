@@ -18,7 +18,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from glidn import processes
-from glidn.batch import Batch, hide
+from glidn.batch import Batch
 from glidn.best import Best
 from glidn.config import DistillConfig, TrainConfig
 from glidn.distillation import objective
@@ -95,8 +95,7 @@ def fit(
     Every epoch begins from a seed of its own, so a run that was interrupted and goes on from its
     checkpoint ends with the same weights as one that was not. Several processes (torchrun) share
     out each step's videos and end with the weights of one, up to the order of sums, as long as
-    nothing depends on who shares a batch with whom: frozen batch normalisation, no dropout, no
-    hidden tracks.
+    nothing depends on who shares a batch with whom: frozen batch normalisation, no dropout.
 
     Args:
         networks: one; or two, which teach each other (deep mutual learning, table 8).
@@ -140,9 +139,8 @@ def fit(
         batches = source.batches([share.asked for share in shares])
         for share, batch in zip(shares, batches, strict=True):
             batch = batch.to(fabric.device)
-            seen = hide(batch, train.hide) if train.hide else batch
             with fabric.no_backward_sync(module, enabled=not share.ends_step):
-                parts = _objectives(module(seen), batch, teacher, distill, train, weights)
+                parts = _objectives(module(batch), batch, teacher, distill, train, weights)
                 loss = torch.stack([part["loss"] for part in parts.values()]).sum()
                 if not torch.isfinite(loss):
                     raise RunError(
