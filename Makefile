@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared),)
 export GLIDN_SHARED ?= $(abspath ../shared)
 endif
 
-.PHONY: demo test lint format types unit lock setup clean
+.PHONY: demo test lint format types unit bench lock setup clean
 
 demo: .venv/ready
 	$(BIN)/glidn demo --out demo
@@ -29,6 +29,14 @@ unit: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The page of benchmarks; about half an hour, with nothing else running. `make bench ONLY=hour`.
+bench: demo/report.html
+	$(BIN)/python benchmarks/page.py $(ONLY) $(if $(GLIDN_SHARED),\
+		--video $(GLIDN_SHARED)/videos/bottles.mp4 --detector $(GLIDN_SHARED)/weights/yolox_nano.onnx)
+
+demo/report.html: .venv/ready
+	$(BIN)/glidn demo --out demo
 
 setup: .venv/ready
 

@@ -121,6 +121,8 @@ def batches(runs: int) -> None:
 
 
 def hour(runs: int) -> None:
+    print("| pass | projection, s | layer, s | ratio | peak memory of the process, GiB |")
+    print("|---|---|---|---|---|")
     torch.manual_seed(0)
     layer = GraphAttention(WIDTH, WIDTH)
     for backward in (False, True):
@@ -132,9 +134,8 @@ def hour(runs: int) -> None:
         with torch.set_grad_enabled(backward):
             project, whole = median_seconds(ways, runs)
         what = "forward and backward" if backward else "forward"
-        print(f"{what}: projection {project:.3f} s, layer {whole:.3f} s = {whole / project:.1f}")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"peak memory of the process so far: {peak:.2f} GiB")
+        print(f"| {what} | {project:.3f} | {whole:.3f} | {whole / project:.1f} | {peak:.2f} |")
 
 
 def main() -> None:
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("what", choices=["sizes", "batches", "hour"])
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.runs} runs")
+    print(f"{torch.get_num_threads()} threads, medians of {asked.runs} runs.\n")
     {"sizes": sizes, "batches": batches, "hour": hour}[asked.what](asked.runs)
 
 

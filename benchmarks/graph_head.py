@@ -70,10 +70,13 @@ def main() -> None:
                 found.append(time.monotonic() - began)
     alone, *heads = (statistics.median(found) for found in times)
     where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"{asked.backbone}, batch {asked.batch}, {where}, {torch.get_num_threads()} threads")
-    print(f"backbone alone: {alone:.2f} s a step")
+    print(
+        f"{asked.backbone}, batch {asked.batch}, {where}, {torch.get_num_threads()} threads; the "
+        f"backbone alone takes {alone:.2f} s.\n"
+    )
+    print("| with | against the backbone alone |\n|---|---|")
     for context, found in zip(contexts[1:], heads, strict=True):
-        print(f"with the {context} view: {found:.2f} s = {found / alone:.3f}")
+        print(f"| the {context} view | {found / alone:.2f} |")
 
 
 if __name__ == "__main__":

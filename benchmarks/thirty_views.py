@@ -95,8 +95,15 @@ def measure(video: Video, config: RunConfig, folder: Path) -> None:
     print(
         f"{config.backbone.name}, {video.width}x{video.height}, {video.seconds:.0f} s, "
         f"{len(views)} views of {cutter.config.frames} frames, {torch.get_num_threads()} threads\n"
-        f"decoding for each view / once: {apart:.2f} s / {once:.2f} s = {apart / once:.1f}\n"
-        f"whole test / bare backbone: {test:.1f} s / {alone:.1f} s = {test / alone:.3f}"
+    )
+    print("| | ratio |\n|---|---|")
+    print(
+        f"| decoding for each view, against once for all | {apart / once:.1f} "
+        f"({apart:.2f} s / {once:.2f} s) |"
+    )
+    print(
+        "| the whole test (decoding, crops, boxes, graph head, fusion), against the bare backbone "
+        f"on the same views | {test / alone:.2f} ({test:.1f} s / {alone:.1f} s) |"
     )
 
 

@@ -1,5 +1,8 @@
 """Crops, and the cache of frozen features: never stale, never trusted when damaged."""
 
+import sqlite3
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from glidn.config import DataConfig, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError
 from glidn.features import FrozenFeatures, prepare, steps_of
+from glidn.store import Store
 from glidn.types import Boxes, Dataset, Segment
 from make import CLASSES, dataset
 
@@ -49,8 +53,10 @@ def frozen(tmp_path: Path) -> FrozenFeatures:
     return FrozenFeatures(replace(CONFIG, cache=tmp_path / "cache"))
 
 
-def entries(frozen: FrozenFeatures) -> list[Path]:
-    return sorted(frozen.folder.glob("*.safetensors"))
+def entries(frozen: FrozenFeatures) -> int:
+    """How many are kept."""
+    rows = sqlite3.connect(frozen.store.folder / "features.sqlite")
+    return int(rows.execute("SELECT COUNT(*) FROM tensors").fetchone()[0])
 
 
 def test_a_crop_is_what_is_in_the_box():
@@ -87,23 +93,63 @@ def test_whatever_matters_makes_another_entry(with_pixels, frozen, change):
     if change == "size":
         frozen.size += 8
     frozen.of(video, boxes, mirror=change == "mirror")
-    assert len(entries(frozen)) == 2
+    assert entries(frozen) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
-def test_a_damaged_entry_is_computed_again_with_a_warning(with_pixels, frozen, damage):
-    video = with_pixels.videos[0]
-    boxes = steps_of(video, 3)
-    first = frozen.of(video, boxes)
-    (path,) = entries(frozen)
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "index"])
+def test_damaged_entries_are_computed_again_with_a_warning(with_pixels, frozen, damage):
+    boxes = [(video, steps_of(video, 3)) for video in with_pixels.videos]
+    first = [frozen.of(*pair).clone() for pair in boxes]
+    path = frozen.store.folder / ("features.sqlite" if damage == "index" else "features.bin")
     content = bytearray(path.read_bytes())
-    if damage == "flipped":
-        content[-7] ^= 1
-    path.write_bytes({"cut": content[:-9], "flipped": content, "empty": b""}[damage])
-    with pytest.warns(UserWarning, match="are damaged .* and are computed again"):
-        again = frozen.of(video, boxes)
-    assert torch.equal(again, first)
-    assert torch.equal(frozen.of(video, boxes), first)
+    content[-7] ^= 1
+    kept = {"cut": content[:-9], "flipped": content, "empty": b"", "index": b"no database" * 99}
+    path.write_bytes(kept[damage])
+    opened = FrozenFeatures(replace(CONFIG, cache=frozen.store.folder))
+    with pytest.warns(UserWarning, match=r"damaged.* computed again"):
+        again = [opened.of(*pair) for pair in boxes]
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(opened.of(*boxes[0]), first[0])
+
+
+def test_two_processes_fill_one_cache(tmp_path):
+    """Each finds what the other has kept, and neither spoils it."""
+    code = (
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from glidn.store import Store\n"
+        "store, own = Store(Path(sys.argv[1])), float(sys.argv[2])\n"
+        "for number in range(20):\n"
+        "    store.put(f'{own} {number}', torch.full((number, 3), own))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    both = [subprocess.Popen([*command, own]) for own in ("1", "2")]
+    assert [process.wait() for process in both] == [0, 0]
+    store = Store(tmp_path)
+    for own in (1.0, 2.0):
+        for number in range(20):
+            found = store.get(f"{own} {number}")
+            assert found is not None and torch.equal(found, torch.full((number, 3), own))
+
+
+def test_an_interrupted_write_is_never_found(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.put("whole", torch.ones(5))
+
+    def cut_off(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("os.fsync", cut_off)
+        store.put("cut", torch.ones(7))
+    with store.path.open("ab") as file:
+        file.write(b"123")
+    store.put("next", torch.arange(4.0))
+    for again in (store, Store(tmp_path)):
+        assert again.get("cut") is None
+        assert torch.equal(again.get("whole"), torch.ones(5))
+        assert torch.equal(again.get("next"), torch.arange(4.0))
 
 
 def test_pixels_that_are_missing_are_one_sentence():

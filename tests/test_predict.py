@@ -19,9 +19,9 @@ from glidn.config import DataConfig, NodesConfig, RunConfig, TrainConfig, ViewCo
 from glidn.detectors import Detections
 from glidn.errors import DataError
 from glidn.material import prepare
+from glidn.prediction import many, sources, speaker
 from glidn.prediction import predict as one
 from glidn.prediction import result as results
-from glidn.prediction import sources, speaker
 from glidn.prediction.finding import detect, every_frame
 from glidn.prediction.watch import Found, Look, looks, rows_of, tracks_in, watch
 from glidn.types import Track, Video
@@ -285,20 +285,34 @@ def test_the_other_run_is_told_apart(run, tmp_path):
     assert len(result.disagreements) == sum(k != 2 for k in best)
 
 
-def test_two_broken_videos_of_ten_cost_only_themselves(run, tmp_path, capsys, monkeypatch):
+def test_two_broken_videos_of_five_cost_only_themselves(run, tmp_path, capsys, monkeypatch):
+    """And a second call does no more than what has changed."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clips").mkdir()
     for number in range(3):
         film(tmp_path / "clips" / f"{number}.mp4", frames=12)
     (tmp_path / "clips" / "text.mp4").write_text("not a video")
     (tmp_path / "clips" / "empty.mp4").write_bytes(b"")
-    monkeypatch.setattr(one, "boxes_from", lambda *_: one.Boxes("bright squares", bright))
-    assert main(["predict", "clips", "--run", str(run), "--window", "0.5"]) == 1
-    printed = capsys.readouterr().out
-    assert printed.count("cannot be decoded") == 2
-    assert "2 of 5 videos could not be done" in printed
+    monkeypatch.setattr(many, "boxes_from", lambda *_: one.Boxes("bright squares", bright))
+    command = ["predict", "clips", "--run", str(run), "--window", "0.5"]
+
+    def again(*more: str) -> list[str]:
+        """The videos that were done anew."""
+        assert main([*command, *more]) == 1
+        printed = capsys.readouterr().out
+        assert printed.count("cannot be decoded") == 2
+        assert "2 of 5 videos could not be done" in printed
+        told = [line for line in printed.splitlines() if line.startswith("predictions")]
+        return [Path(line.split(":")[0]).name for line in told if "there already" not in line]
+
+    assert again() == ["0", "1", "2"]
     done = sorted(path.parent.name for path in Path("predictions").glob("*/result.json"))
     assert done == ["0", "1", "2"]
+    assert again() == []
+    Path("predictions/1/annotated.mp4").unlink()
+    film(tmp_path / "clips" / "2.mp4", frames=13)
+    assert again() == ["1", "2"]
+    assert again("--stride", "0.2") == ["0", "1", "2"]
 
 
 def bad_text(folder: Path) -> Path:

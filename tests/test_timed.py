@@ -1,6 +1,7 @@
 """Timed labels from the videos to the scores, on hand-made tracks."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from glidn import evaluation, experiment, features, material, protocol, runs, timed, windows
+from glidn import (
+    evaluation,
+    experiment,
+    features,
+    material,
+    protocol,
+    runs,
+    timed,
+    timeline,
+    windows,
+)
 from glidn.checks import check
 from glidn.cli.evaluate import main as evaluate
 from glidn.config import DataConfig, NodesConfig, RunConfig
@@ -16,6 +27,8 @@ from glidn.datasets.table import write_table
 from glidn.errors import SettingError
 from glidn.prediction import predict, speaker
 from glidn.recipes import cad120
+from glidn.report import timelines
+from glidn.report.page import write_report
 from glidn.runs import Run
 from glidn.timeline import UNLABELLED
 from glidn.types import Dataset, Segment, Track, Video
@@ -220,3 +233,24 @@ def test_windows_cannot_feed_networks_of_clips():
     config = find("charades.i3d")
     with pytest.raises(SettingError, match=r"data.samples is windows; region nodes cut clips"):
         check(replace(config, data=replace(config.data, samples="windows")))
+
+
+def test_the_page_shows_timelines_from_the_best_to_the_worst(run):
+    """Would catch: rows exchanged, pieces of a wrong length, a seed or fold left out."""
+    evaluation.evaluate(run)
+    page = write_report(run.path).read_text(encoding="utf-8")
+    drawings = re.findall(r"<svg[^>]*class=\"timeline\".*?</svg>", page)
+    shares = [int(share) for share in re.findall(r"Timelines of \w+: (\d+)% of", page)]
+    assert len(drawings) == min(timelines.SHOWN, len(dataset().videos)) == len(shares)
+    assert shares == sorted(shares, reverse=True)
+    video = re.findall(r"Timelines of (\w+):", page)[0]
+    fold = next(name for name in run.folds if video in runs.read_fold(run, name).test)
+    found = timed.read(run.fold(fold) / "global.timeline.csv", run.classes)[video]
+    told = re.findall(r"<title>(\w+): frames (\d+) to (\d+)</title>", drawings[0])
+    wanted = [
+        (run.classes[piece.label], str(piece.first), str(piece.last))
+        for row in (found.truth, found.predicted)
+        for piece in timeline.pieces(row)
+    ]
+    assert told == wanted
+    assert "labelled windows of the test videos" in page

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from glidn import complete
 
-# Nodes of a graph from which a complete one is quicker without its matrix, on a CPU:
-# benchmarks/complete_graph.py.
-MANY = 1024
+# Nodes of a graph from which a complete one is quicker without its matrix, on a CPU by measurement
+# (benchmarks/complete_graph.py batches). On a GPU nobody has measured: there it is where the scores
+# of one head take 1 GB.
+MANY, MANY_ON_GPU = 1024, 16_384
 
 
 class GraphAttention(nn.Module):
@@ -95,4 +96,5 @@ class GraphAttention(nn.Module):
     def _is_large(self, x: Tensor, edges: Tensor) -> bool:
         """Whether the graph is complete, and so large that its matrix had better not be made."""
         complete_graph = edges.shape[-2] == 1 and 0 <= self.slope <= 1
-        return complete_graph and x.shape[-2] >= MANY and not torch.compiler.is_exporting()
+        many = MANY_ON_GPU if x.is_cuda else MANY
+        return complete_graph and x.shape[-2] >= many and not torch.compiler.is_exporting()

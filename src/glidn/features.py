@@ -3,16 +3,12 @@
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from glidn.average_precision import labels_shown
@@ -23,9 +19,9 @@ from glidn.boxes import fill_gaps, sample
 from glidn.config import DataConfig, NodeKind, NodesConfig
 from glidn.crops import crops
 from glidn.errors import DataError
-from glidn.files import replacing
 from glidn.geometry import WIDTH as GEOMETRY_WIDTH
 from glidn.geometry import geometry
+from glidn.store import Store
 from glidn.timeline import UNLABELLED
 from glidn.transforms import Variation, variations, vary, vary_frames
 from glidn.types import Boxes, Dataset, Video
@@ -143,39 +139,21 @@ def default_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "glidn" / "features"
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """What a cached feature depends on; its digest is the file's name."""
-
-    network: str
-    size: int
-    mirror: bool
-    frames: str
-    boxes: str
-
-    @property
-    def name(self) -> str:
-        text = json.dumps(astuple(self))
-        return hashlib.sha256(text.encode()).hexdigest()[:32] + ".safetensors"
-
-
 class FrozenFeatures:
     """The frozen ResNet's features of every box, computed once and kept on disk.
 
-    An entry is keyed by the bytes of the frames, the boxes, the crop size and the weights, so it
-    can never be stale; it is written to a temporary name and renamed, so that an interruption or
-    a second process cannot spoil it. A damaged entry is computed again, with a warning.
+    An entry is keyed by the content of the frames, the boxes, the crop size and the weights, so it
+    can never be stale.
     """
 
     def __init__(self, config: NodesConfig) -> None:
         self.size = config.crop_size
-        self.folder = config.cache or default_cache()
+        self.store = Store(config.cache or default_cache())
         self.network = CropResNet(config.weights)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network.to(self.device)
-        self.weights = _digest(
-            tensor.cpu().numpy().tobytes() for tensor in self.network.state_dict().values()
-        )
+        values = self.network.state_dict().values()
+        self.weights = _digest(tensor.cpu().numpy().tobytes() for tensor in values)
 
     def of(self, video: Video, boxes: Boxes, mirror: bool = False) -> Tensor:
         """(T, N, 2048) float32, zeros in padding; of the crops, or of their mirror images."""
@@ -184,18 +162,18 @@ class FrozenFeatures:
         assert video.pixels is not None
         part = video.pixels if isinstance(video.pixels, Part) else None
         own = part.own(boxes.frames) if part else boxes.frames
-        entry = _Entry(
-            network=self.weights,
-            size=self.size,
-            mirror=mirror,
-            frames=_digest(path.read_bytes() for path in video.pixels.files(boxes.frames)),
-            boxes=_digest([own.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
+        entry = (
+            self.weights,
+            self.size,
+            mirror,
+            self.store.digest(video.pixels.files(boxes.frames)),
+            _digest([own.tobytes(), boxes.real.tobytes(), boxes.xyxy.tobytes()]),
         )
-        path = self.folder / entry.name
-        found = _read(path, boxes.real.shape)
+        key = _digest([json.dumps(entry).encode()])[:32]
+        found = self.store.get(key)
         if found is None:
             found = self._compute(video, boxes, mirror)
-            _write(path, found)
+            self.store.put(key, found)
         return found
 
     def _compute(self, video: Video, boxes: Boxes, mirror: bool) -> Tensor:
@@ -205,33 +183,6 @@ class FrozenFeatures:
         real = torch.from_numpy(boxes.real)
         seen = torch.cat([self.network(part.to(self.device)).cpu() for part in cut[real].split(32)])
         return seen.new_zeros(*real.shape, seen.shape[-1]).masked_scatter(real[..., None], seen)
-
-
-def _read(path: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """A cached entry; None where there is none or it is damaged."""
-    if not path.exists():
-        return None
-    try:
-        content = path.read_bytes()
-        checksum, body = content[:32], content[32:]
-        if hashlib.sha256(body).digest() != checksum:
-            raise ValueError("its checksum does not fit")
-        found = load_tensors(body)["features"]
-        if found.shape[:2] != shape:
-            raise ValueError(f"it has shape {tuple(found.shape)}")
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        warnings.warn(
-            f"the cached features {path} are damaged ({error}) and are computed again.",
-            stacklevel=2,
-        )
-        return None
-    return found
-
-
-def _write(path: Path, features: Tensor) -> None:
-    body = save_tensors({"features": features.contiguous()})
-    with replacing(path) as temporary:
-        temporary.write_bytes(hashlib.sha256(body).digest() + body)
 
 
 def _digest(parts: Iterable[bytes]) -> str:

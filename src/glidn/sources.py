@@ -7,6 +7,7 @@ as lists of (row, variant), and a source answers them in order.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from glidn.batch import Batch, Sample, collate
+from glidn.batch import Batch, Inputs, Sample, collate
 from glidn.clips import (
     Kept,
     Look,
@@ -33,6 +34,7 @@ from glidn.errors import GlidnError
 from glidn.types import Video
 
 Ask = tuple[int, int]
+TWICE = 2**28  # bytes of samples that are kept twice so as to batch them quickly
 
 
 def loaders(config: ClipsConfig) -> int:
@@ -64,7 +66,7 @@ class InMemory:
 
     samples: Sequence[Sample]
 
-    @property
+    @cached_property
     def videos(self) -> tuple[str, ...]:
         return tuple(sample.video for sample in self.samples)
 
@@ -73,8 +75,43 @@ class InMemory:
         return len(self.samples[0].variants)
 
     def batches(self, asked: Sequence[Sequence[Ask]]) -> Iterator[Batch]:
-        for rows in asked:
-            yield collate([self.samples[row] for row, _ in rows], [variant for _, variant in rows])
+        for asks in asked:
+            rows, variants = [row for row, _ in asks], [variant for _, variant in asks]
+            if self._together is None:
+                yield collate([self.samples[row] for row in rows], variants)
+            else:
+                yield self._taken(self._together, rows, variants)
+
+    @cached_property
+    def _together(self) -> tuple[Inputs, Tensor, Tensor] | None:
+        """Inputs, mask and labels of all samples and variants, to take batches from at once; None
+        where they differ in size, or are too much to be kept twice.
+        """
+        first = self.samples[0]
+        each = [(v, real) for s in self.samples for v, real in zip(s.variants, s.real, strict=True)]
+        size = sum(x.nbytes for inputs, _ in each for x in inputs.values())
+        if size > TWICE or any(real.shape != first.real[0].shape for _, real in each):
+            return None
+        shape = (len(self.samples), self.variants)
+        inputs = {kind: torch.stack([v[kind] for v, _ in each]) for kind in first.variants[0]}
+        return (
+            {kind: value.unflatten(0, shape) for kind, value in inputs.items()},
+            torch.stack([real for _, real in each]).unflatten(0, shape),
+            torch.stack([torch.as_tensor(sample.label) for sample in self.samples]),
+        )
+
+    def _taken(
+        self, every: tuple[Inputs, Tensor, Tensor], rows: list[int], variants: list[int]
+    ) -> Batch:
+        inputs, real, labels = every
+        at = torch.tensor(rows), torch.tensor(variants)
+        return Batch(
+            videos=tuple(self.videos[row] for row in rows),
+            inputs={kind: value[at] for kind, value in inputs.items()},
+            real=real[at],
+            labels=labels[at[0]],
+            variants=tuple(variants),
+        )
 
 
 class Clips:

@@ -60,44 +60,36 @@ def _check(found: argparse.Namespace) -> None:
 
 def _predict(found: argparse.Namespace) -> int:
     # Imported here because torch takes seconds: a wrong setting is told at once.
-    from glidn.prediction import predict as one
-    from glidn.prediction import sources, speaker
+    from glidn.prediction import sources
     from glidn.prediction.live import is_live
+    from glidn.prediction.many import Predictor, Request
+    from glidn.prediction.predict import Settings
 
     if any(is_live(word) for word in found.videos):
         return _live(found)
     videos = sources.find(found.videos, found.fps, found.only)
-    speaks = speaker.load(found.run)
-    other = speaker.load(found.versus) if found.versus else None
-    settings = one.Settings(found.window, found.stride, found.every, found.threshold)
-    # A detector is loaded once, and only if some video needs it.
-    own = not found.detector and found.boxes is None
-    boxes = None
-    if found.boxes is not None or not own or any(not source.dataset for source in videos):
-        boxes = one.boxes_from(found.detector or "torchvision", found.boxes, speaks.person)
+    request = Request(
+        found.run,
+        found.out,
+        found.detector or "",
+        found.boxes,
+        found.versus,
+        Settings(found.window, found.stride, found.every, found.threshold),
+        not found.no_video,
+    )
+    predictor = Predictor(request, any(not source.dataset for source in videos))
     failed = 0
     with progress_bar() as report:
         for source in videos:
             try:
-                video = source.open()
-                if found.boxes is not None:
-                    video = sources.with_boxes(video, found.boxes, speaks.person)
-                here = one.Boxes(f"boxes of {source.dataset}") if own and source.dataset else boxes
-                assert here is not None
-                folder = found.out / source.name
-                result = one.predict(
-                    video, speaks, here, folder, settings, other, source.dataset, report
-                )
-                if not found.no_video and video.pixels is not None:
-                    one.draw(result, video, folder, speaks.person, report)
-                result.write(folder)
+                result, before = predictor.do(source, report)
             except GlidnError as error:
                 if len(videos) == 1:
                     raise
                 failed += 1
                 print(f"glidn: {error}")
                 continue
-            _say(result, folder)
+            _say(result, predictor.folder(source), before)
     if failed:
         print(f"glidn: {failed} of {len(videos)} videos could not be done.")
     return 1 if failed else 0
@@ -120,10 +112,11 @@ def _live(found: argparse.Namespace) -> int:
     )
 
 
-def _say(result: "Result", folder: Path) -> None:
+def _say(result: "Result", folder: Path, before: bool) -> None:
     best = list(result.scores.items())[:3]
     words = ", ".join(f"{label} {score:.2f}" for label, score in best)
-    print(f"{folder}: {words or 'nothing to say'}; {len(result.actions)} actions.")
+    there = " It was there already." if before else ""
+    print(f"{folder}: {words or 'nothing to say'}; {len(result.actions)} actions.{there}")
     for note in (result.warning, *result.notes):
         if note:
             print(f"    note: {note}")

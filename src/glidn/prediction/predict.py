@@ -17,7 +17,7 @@ from glidn.prediction.watch import Found, Rows, looks, rows_of, watch
 from glidn.types import Video
 
 Progress = Callable[[str, int, int], None]
-BOXES_FILE = "boxes.csv"
+BOXES_FILE, VIDEO_FILE = "boxes.csv", "annotated.mp4"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def predict(
     other: Speaker | None = None,
     dataset: str = "",
     progress: Progress | None = None,
+    asked: str = "",
 ) -> Result:
     """What a run says of a video; its boxes are left in `folder`/boxes.csv.
 
@@ -68,6 +69,7 @@ def predict(
         boxes: a detector, or the name of who found the boxes that the video has.
         other: another run, to tell where it says something else.
         dataset: that the video is from; "" for a file.
+        asked: kept in the result, to tell whether it answers the same question again.
 
     Raises:
         DataError: the video cannot be decoded, or has no pixels where they are needed.
@@ -122,6 +124,7 @@ def predict(
         smooth=speaker.run.config.data.smooth if speaker.timed else 0.0,
         warning=_warning(speaker, dataset),
         notes=tuple(_notes(video, windows, len(where), tally, speaker)),
+        asked=asked,
     )
 
 
@@ -139,7 +142,7 @@ def draw(
             progress(f"{video.name}: drawing", done, total)
 
     with (folder / BOXES_FILE).open(newline="", encoding="utf-8") as lines:
-        save_video(folder / "annotated.mp4", video, result, reread(lines), person, report)
+        save_video(folder / VIDEO_FILE, video, result, reread(lines), person, report)
 
 
 class Model:

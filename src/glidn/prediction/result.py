@@ -23,6 +23,7 @@ from glidn.timeline import spread
 from glidn.types import Segment
 
 FORMAT = 1
+RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Result:
         threshold: the least score of an action.
         warning: why not to trust it; "" where there is no known reason.
         notes: what could not be done, in sentences.
+        asked: changes with the video, the networks, the settings and the boxes; "" where unknown.
         drawing: writes the annotated video; None for a result that was read from a file.
     """
 
@@ -131,6 +133,7 @@ class Result:
     smooth: float = 0.0
     warning: str = ""
     notes: tuple[str, ...] = ()
+    asked: str = ""
     drawing: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -274,7 +277,7 @@ class Result:
         write_text(folder / "actions.csv", out.getvalue())
         with replacing(folder / "graph.graphml") as temporary:
             networkx.write_graphml(self.graph(), temporary)
-        write_text(folder / "result.json", json.dumps(self.as_dict(), indent=1) + "\n")
+        write_text(folder / RESULT_FILE, json.dumps(self.as_dict(), indent=1) + "\n")
 
 
 def read(path: Path) -> Result:

@@ -111,6 +111,7 @@ def section(arms: Sequence[Arm]) -> Html:
     """The matrices side by side, then accuracies by class and by subject."""
     seeds = len(arms[0].runs)
     over = f", summed over {seeds} seeds" if seeds > 1 else ""
+    what = "the test videos’ labelled windows" if arms[0].is_timed else "test videos"
     shown = [arm for arm in arms if arm.view != "none"] or list(arms)
     matrices = [
         tag(
@@ -124,8 +125,8 @@ def section(arms: Sequence[Arm]) -> Html:
         tag("h2", "What is mistaken for what"),
         tag(
             "p",
-            f"Counts of test videos{over}. A cell’s colour is its share of its row: of the videos "
-            "of that class.",
+            f"Counts of {what}{over}. A cell’s colour is its share of its row: of those of that "
+            "class.",
             class_="lead",
         ),
         tag("div", *matrices, class_="pair"),

@@ -15,7 +15,9 @@ WHAT = (
     "relates the nodes of each frame, the global view those of the whole video, and one can teach "
     "the other."
 )
-WHICH = ("Which activity does a video show?", "Which actions does a video show?")
+WHICH = "Which activity does a video show?"
+WHICH_MANY = "Which actions does a video show?"
+WHICH_TIMED = "What is done at every moment of a video?"
 
 
 def section(sources: Sources) -> Html:
@@ -25,7 +27,7 @@ def section(sources: Sources) -> Html:
         "header",
         tag("p", "glidn", class_="brand"),
         tag("h1", title(sources)),
-        tag("p", WHAT.replace(*WHICH) if sources.many else WHAT, class_="lead"),
+        tag("p", _what(sources), class_="lead"),
         tag("div", *(_tile(arm) for arm in sources.arms), class_="tiles"),
         tag("p", _how_measured(sources), class_="quiet"),
         *(tag("p", note, class_="note") for note in sources.notes),
@@ -33,6 +35,11 @@ def section(sources: Sources) -> Html:
         tag("details", tag("summary", "How this was made"), facts.table(sources)),
         _left_out(run),
     )
+
+
+def _what(sources: Sources) -> str:
+    asked = WHICH_MANY if sources.many else WHICH_TIMED if sources.is_timed else WHICH
+    return WHAT.replace(WHICH, asked)
 
 
 def title(sources: Sources) -> str:
@@ -103,7 +110,7 @@ def _how_measured(sources: Sources) -> str:
     else:
         classes = len(sources.first.classes)
         measured = (
-            f"Accuracy over {count(arm.videos, 'test video')}, {who}. "
+            f"Accuracy over {_tested(arm)}, {who}. "
             f"Guessing among {classes} classes gives about {100 / classes:.0f}%."
         )
     if views := _views(arm):
@@ -115,6 +122,12 @@ def _how_measured(sources: Sources) -> str:
         else f"Tested on {about['dataset']['name']} with the weights that it began with,"
     )
     return f"{measured} {trained} {count(seeds, 'seed')}, on {str(about['started'])[:10]}."
+
+
+def _tested(arm: Arm) -> str:
+    if arm.is_timed:
+        return f"{count(arm.videos, 'labelled window')} of the test videos"
+    return count(arm.videos, "test video")
 
 
 def _how_ranked(arm: Arm, who: str) -> str:

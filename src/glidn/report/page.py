@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from glidn.files import write_text
-from glidn.report import confusion, curves, head, precision, rules, sources, tables, why
+from glidn.report import confusion, curves, head, precision, rules, sources, tables, timelines, why
 from glidn.report.markup import Html, tag
 from glidn.report.sources import Sources
 
@@ -44,6 +44,7 @@ def page(found: Sources, progress: Progress | None = None) -> str:
         tables.differences(found.differences, found.measure) if found.differences else Html(),
         tables.section(found.tables, found.measure) if found.tables else Html(),
         rules.section(found.label_rules) if found.label_rules else Html(),
+        timelines.section(found.related[0]) if found.is_timed else Html(),
         why.section(found, progress),
         precision.section(found.arms) if found.many else confusion.section(found.arms),
         curves.section(found.arms),

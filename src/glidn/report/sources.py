@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from glidn import evaluation, many_labels, runs
+from glidn import evaluation, many_labels, runs, timed
 from glidn.config import Context
 from glidn.errors import RunError
-from glidn.evaluation import Predictions, Scores
+from glidn.evaluation import Predictions, Scores, TimedScores
 from glidn.many_labels import ManyPredictions, ManyScores
 from glidn.runs import Run
+from glidn.timed import Timelines
 
 NAMES = {"local": "Local view", "global": "Global view", "none": "No relations"}
 # The plans of a reproduction that the page looks into; the others appear in its tables.
@@ -54,6 +55,11 @@ class Arm:
         return self.runs[0].task == "multi"
 
     @property
+    def is_timed(self) -> bool:
+        """Whether a video has labels one after the other, and `videos` are windows of it."""
+        return self.runs[0].task == "timed"
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return self.runs[0].classes
 
@@ -88,6 +94,25 @@ class Arm:
     def precisions(self) -> list[ManyScores]:
         """Per seed, the average precisions."""
         return [evaluation.score_many(run, self.view) for run in self.runs]
+
+    @cached_property
+    def timed(self) -> list[TimedScores]:
+        """Per seed, the scores of windows and timelines."""
+        return [evaluation.score_timed(run, self.view) for run in self.runs]
+
+    @cached_property
+    def timelines(self) -> list[dict[str, Timelines]]:
+        """Per seed, every test video's timelines."""
+        return [
+            {
+                video: found
+                for fold in run.folds
+                for video, found in timed.read(
+                    run.fold(fold) / f"{self.view}.timeline.csv", run.classes
+                ).items()
+            }
+            for run in self.runs
+        ]
 
     @cached_property
     def unread(self) -> dict[str, str]:
@@ -143,6 +168,11 @@ class Sources:
     def many(self) -> bool:
         """Whether a video has many labels."""
         return self.arms[0].many
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a video has labels one after the other."""
+        return self.arms[0].is_timed
 
     @property
     def measure(self) -> str:

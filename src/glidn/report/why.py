@@ -82,8 +82,9 @@ def _introduction(sources: Sources, arms: Sequence[Arm]) -> str:
             f"the {TOP_MANY} likeliest classes and of those that are missed: shown by the video, "
             f"and not among them.{'' if arms[0].alone else CAUTION}"
         )
+    videos = "windows of test videos" if arms[0].is_timed else "test videos"
     return (
-        f"{who}{seed} on test videos{people}. Cases are chosen by a rule, "
+        f"{who}{seed} on {videos}{people}. Cases are chosen by a rule, "
         f"not by eye: every outcome in turn, then the classes and subjects shown least.{CAUTION}"
     )
 
