@@ -56,12 +56,12 @@ class GraphAttention(nn.Module):
             (*, M, out_dim); zero for a node with no edge.
         """
         h = self.project(x).unflatten(-1, (self.heads, -1))  # (*, M, A, d)
+        received, sent = self._ends(x)  # (*, M, A)
         if self._is_large(x, edges):
-            received, sent = self._ends(x)
             out = complete.attend(h, received, sent, edges[..., 0, :], self.slope)
         else:
-            mixed = self.weights(x, edges) @ h.transpose(-3, -2)  # (*, A, M, d)
-            out = mixed.transpose(-3, -2)
+            mixed = self._softmax(received, sent, edges) @ h.transpose(-3, -2)  # (*, A, M, d)
+            out = (mixed * _has_edges(edges)).transpose(-3, -2)
         return out.flatten(-2)  # (*, M, out_dim)
 
     def weights(self, x: Tensor, edges: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -74,27 +74,40 @@ class GraphAttention(nn.Module):
         Returns:
             (*, A, R, M); a row sums to 1, or is zero for a node with no edge.
         """
-        received, sent = self._ends(x)  # (*, M, A)
+        received, sent = self._ends(x)
         if rows is not None:
             received = received[..., rows, :]
             edges = edges if edges.shape[-2] == 1 else edges[..., rows, :]
-        scores = received.mT[..., None] + sent.mT[..., None, :]  # (*, A, R, M)
-        scores = F.leaky_relu(scores, self.slope)
-
-        # Softmax of a row that is all -inf is NaN, so fill with the smallest finite number
-        # and multiply by the mask afterwards: rows without edges come out as exact zeros.
-        connected = edges.unsqueeze(-3)
-        scores = scores.masked_fill(~connected, torch.finfo(scores.dtype).min)
-        return scores.softmax(-1) * connected
+        return self._softmax(received, sent, edges) * _has_edges(edges)
 
     def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(*, M, A) and (*, M, A): the parts of a node's scores as it receives and as it sends."""
         # receive · (W x) = (receive W) · x: one narrow product instead of one per graph.
         w = self.project.weight.unflatten(0, (self.heads, -1))  # (A, d, D)
-        return x @ (self.receive.mT @ w)[:, 0].T, x @ (self.send.mT @ w)[:, 0].T
+        both = torch.cat([self.receive, self.send]).mT @ torch.cat([w, w])  # (2 A, 1, D)
+        received, sent = (x @ both[:, 0].T).chunk(2, -1)
+        return received, sent
+
+    def _softmax(self, received: Tensor, sent: Tensor, edges: Tensor) -> Tensor:
+        """(*, A, R, M) weights; even in rows without an edge."""
+        # Softmax of a row that is all -inf is NaN; of a very small number it is even.
+        least = torch.finfo(sent.dtype).min / 4
+        same = edges.shape[-2] == 1 and self.slope > 0
+        if same:
+            # Who sends to nobody is silenced in a vector: a matrix of masks costs as much again.
+            sent = sent.masked_fill(~edges.mT, least)
+        scores = F.leaky_relu(received.mT[..., None] + sent.mT[..., None, :], self.slope)
+        if not same:
+            scores = scores.masked_fill(~edges.unsqueeze(-3), least)
+        return scores.softmax(-1)
 
     def _is_large(self, x: Tensor, edges: Tensor) -> bool:
         """Whether the graph is complete, and so large that its matrix had better not be made."""
         complete_graph = edges.shape[-2] == 1 and 0 <= self.slope <= 1
         many = MANY_ON_GPU if x.is_cuda else MANY
         return complete_graph and x.shape[-2] >= many and not torch.compiler.is_exporting()
+
+
+def _has_edges(edges: Tensor) -> Tensor:
+    """(*, R, M) -> (*, 1, R, 1): which nodes listen to anybody."""
+    return edges.any(-1)[..., None, :, None]

@@ -54,8 +54,9 @@ class Standardised(nn.Module):
 
     def forward(self, features: Tensor, real: Tensor) -> Tensor:
         """(B, T, N, D) float32 -> the same, zero in padding."""
-        scaled = (features - self.get_buffer("mean")) / self.get_buffer("spread")
-        return scaled.clamp(-4, 4) * real[..., None]
+        scaled = features - self.get_buffer("mean")
+        # In place: a small network's step is mostly new memory, and nobody learns the inputs.
+        return scaled.div_(self.get_buffer("spread")).clamp_(-4, 4).mul_(real[..., None])
 
 
 class Look(nn.Module):

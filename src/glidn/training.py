@@ -177,7 +177,8 @@ def make_optimizer(networks: nn.Module, train: TrainConfig) -> Optimizer:
     """Of the parameters that are trained at all."""
     trained = [p for p in networks.parameters() if p.requires_grad]
     if train.optimizer == "adam":
-        return AdamW(trained, train.lr, weight_decay=train.weight_decay)
+        # Fused: of a small network's step the plain loop over parameters takes a tenth.
+        return AdamW(trained, train.lr, weight_decay=train.weight_decay, fused=True)
     return SGD(
         trained,
         train.lr,
