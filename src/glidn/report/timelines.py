@@ -11,12 +11,12 @@ from glidn.timeline import UNLABELLED, pieces
 
 SHOWN = 8  # videos
 WIDTH, HEIGHT, ROW = 1000, 56, 26
-LETTER = 7.2  # a character's width; a name that does not fit into its piece is left out
-# Apart for every kind of colour vision, on light and dark ground; from the eleventh class on they
-# come again, and the name in the piece or on the pointer tells.
+LETTER = 8.2  # a character's width; a name that does not fit into its piece is left out
+# Light enough for dark words; from the eleventh class on they come again, and the name in the piece
+# or on the pointer tells.
 COLOURS = (
-    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
-    *("#aa3377", "#bbbbbb", "#ee8866", "#77aadd", "#999933"),
+    *("#6c9bd2", "#ee7788", "#66bb77", "#d9c84f", "#77d4f0"),
+    *("#c58ac9", "#c4c4c4", "#f3a171", "#5fc4b4", "#b3b352"),
 )
 
 
@@ -111,7 +111,7 @@ def _row(timeline: np.ndarray, top: float, classes: Sequence[str]) -> list[Html]
                 fill=_colour(piece.label),
             )
         )
-        if len(name) * LETTER < width:
+        if len(name) * LETTER + 5 < width:
             parts.append(tag("text", name, x=left + 5, y=top + ROW / 2 + 5))
     return parts
 
