@@ -276,8 +276,9 @@ def test_a_name_is_a_file_of_weights_or_torchvisions(tmp_path, monkeypatch):
     monkeypatch.setattr(faster_rcnn, "build", lambda *given: seen.append(given))
     monkeypatch.setattr(faster_rcnn, "detections", lambda *given: given)
     (tmp_path / "w.pth").write_bytes(b"weights")
-    detect, who = load_detector(str(tmp_path / "w.pth"), 0.3)
-    assert seen == [(str(tmp_path / "w.pth"), 800)] and detect == (None, 100, 0.5, 0.3, "person")
+    detect, who = load_detector(str(tmp_path / "w.pth"), 0.3, engine="bf16")
+    assert seen == [(str(tmp_path / "w.pth"), 800, "bf16")]
+    assert detect == (None, 100, 0.5, 0.3, "person")
     assert who == "Faster R-CNN w.pth (sha256 9a129038)"
     assert load_detector("torchvision", 0.3, side=96)[1] == "torchvision's Faster R-CNN (COCO)"
-    assert seen[1] == ("torchvision", 96)
+    assert seen[1] == ("torchvision", 96, "plain")

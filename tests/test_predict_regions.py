@@ -9,8 +9,8 @@ import pytest
 import make_clips
 from glidn import experiment, protocol, runs
 from glidn.material import prepare
+from glidn.prediction import many, speaker
 from glidn.prediction import predict as one
-from glidn.prediction import speaker
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,16 @@ def test_a_whole_video_is_seen_through_windows_as_long_as_a_clip(run, tmp_path):
     assert (result.windows[0].start, result.windows[-1].end) == (0, 2.5)
     assert result.many and result.threshold == 0.5
     assert (tmp_path / "annotated.mp4").exists()
+
+
+def test_an_engine_computes_what_the_run_says_and_its_answers_are_its_own(run, tmp_path):
+    """Would catch: an engine that is never asked, or a result of another one read again."""
+    video = make_clips.video(3, "")
+    plain, fast = speaker.load(run).say(video), speaker.load(run, "bf16").say(video)
+    assert 0 < np.abs(fast.scores - plain.scores).max() < 0.03
+    boxes = one.Boxes("own")
+    asked = [
+        many.Predictor(many.Request(run, tmp_path, engine=engine), False)._asked(video, boxes)
+        for engine in ("plain", "bf16", "plain")
+    ]
+    assert asked[0] == asked[2] != asked[1]

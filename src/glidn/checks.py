@@ -1,11 +1,22 @@
 """Which settings cannot be, alone or together; asked before anything is read or written."""
 
 from collections.abc import Mapping
+from typing import get_args
 
-from glidn.config import RunConfig
-from glidn.errors import SettingError
+from glidn.config import Engine, RunConfig
+from glidn.errors import SettingError, nearest
 
 STRIDE = 32  # pixels from one cell of res5 to the next, or twice that of a finer map
+
+
+def check_engine_name(name: str) -> None:
+    """Refuse an engine that does not exist; `engines.check_engine` asks more.
+
+    Raises:
+        SettingError: it is unknown.
+    """
+    if name not in get_args(Engine):
+        raise SettingError(f"no engine '{name}'{nearest(name, get_args(Engine))}.")
 
 
 def check(config: RunConfig) -> None:

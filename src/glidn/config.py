@@ -13,6 +13,7 @@ from typing import Any, Literal
 Context = Literal["local", "global", "none"]
 ProtocolKind = Literal["dataset", "subjects", "split", "random", "auto"]
 NodeKind = Literal["geometry", "crop", "small", "region"]
+Engine = Literal["plain", "channels-last", "bf16", "compile", "onnx"]
 
 
 @dataclass(frozen=True)

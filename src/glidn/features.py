@@ -16,8 +16,9 @@ from glidn.backbones.resnet import WIDTH as CROP_WIDTH
 from glidn.backbones.resnet import CropResNet
 from glidn.batch import Inputs, Sample
 from glidn.boxes import fill_gaps, sample
-from glidn.config import DataConfig, NodeKind, NodesConfig
+from glidn.config import DataConfig, Engine, NodeKind, NodesConfig
 from glidn.crops import crops
+from glidn.engines import engage, install
 from glidn.errors import DataError
 from glidn.geometry import WIDTH as GEOMETRY_WIDTH
 from glidn.geometry import geometry
@@ -144,9 +145,12 @@ class FrozenFeatures:
 
     An entry is keyed by the content of the frames, the boxes, the crop size and the weights, so it
     can never be stale.
+
+    Args:
+        engine: what the network is computed by; features of different ones are kept apart.
     """
 
-    def __init__(self, config: NodesConfig) -> None:
+    def __init__(self, config: NodesConfig, engine: Engine = "plain") -> None:
         self.size = config.crop_size
         self.store = Store(config.cache or default_cache())
         self.network = CropResNet(config.weights)
@@ -154,6 +158,9 @@ class FrozenFeatures:
         self.network.to(self.device)
         values = self.network.state_dict().values()
         self.weights = _digest(tensor.cpu().numpy().tobytes() for tensor in values)
+        if engine != "plain":
+            self.weights += f" {engine}"
+            install(self.network, engage(self.network.eval(), engine))
 
     def of(self, video: Video, boxes: Boxes, mirror: bool = False) -> Tensor:
         """(T, N, 2048) float32, zeros in padding; of the crops, or of their mirror images."""

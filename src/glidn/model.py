@@ -237,6 +237,15 @@ class BackboneAlone(nn.Module):
 AnyNetwork = Network | BackboneAlone
 
 
+def pixel_networks(network: AnyNetwork) -> list[nn.Module]:
+    """The parts that look at pixels, which cost nearly all the time; each takes one tensor."""
+    if isinstance(network, BackboneAlone):
+        return [network.backbone]
+    if isinstance(network.encode, Regions):
+        return [network.encode.backbone]
+    return [kind.network for kind in network.encode.kinds.values() if isinstance(kind, Look)]
+
+
 def build(
     nodes: NodesConfig,
     view: ViewConfig,

@@ -22,6 +22,7 @@ COMMANDS = {
     "studio": "a page in the browser: drop a video, scrub, click a box, correct it",
     "report": "one self-contained HTML page about a run",
     "export": "a trained network as one file that runs without glidn: ONNX, or torch's own",
+    "bench": "what computes the networks fastest on this machine, and frames a second of each part",
     "weights": "what a checkpoint file is, what fits, and its conversion to safetensors",
 }
 

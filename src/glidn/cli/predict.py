@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glidn.checks import check_engine_name
 from glidn.cli.box_source import add_box_source, check_box_source
+from glidn.cli.engine import add_engine
 from glidn.cli.progress import progress_bar
 from glidn.errors import GlidnError, SettingError
 
@@ -43,6 +45,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--threshold", type=float, help="least score of an action, 0..1")
     parser.add_argument("--fps", type=float, default=30.0, help="of folders of frames")
+    add_engine(parser)
     parser.add_argument("--no-video", action="store_true", help="leave annotated.mp4 out")
     found = parser.parse_args(arguments)
     _check(found)
@@ -51,6 +54,7 @@ def main(arguments: list[str]) -> int:
 
 def _check(found: argparse.Namespace) -> None:
     check_box_source(found)
+    check_engine_name(found.engine)
     if found.threshold is not None and not 0 <= found.threshold <= 1:
         raise SettingError(f"--threshold is {found.threshold:g}; it must be within 0 and 1.")
     for name in ("every", "fps"):
@@ -76,6 +80,7 @@ def _predict(found: argparse.Namespace) -> int:
         found.versus,
         Settings(found.window, found.stride, found.every, found.threshold),
         not found.no_video,
+        found.engine,
     )
     predictor = Predictor(request, any(not source.dataset for source in videos))
     failed = 0
@@ -104,8 +109,9 @@ def _live(found: argparse.Namespace) -> int:
         raise SettingError("a camera or a stream is watched alone; give nothing beside it.")
     if found.boxes is not None:
         raise SettingError("--boxes: a stream has no table of boxes; give --detector.")
-    speaks = speaker.load(found.run)
-    boxes = one.boxes_from(found.detector or "torchvision", None, speaks.person)
+    speaks = speaker.load(found.run, found.engine)
+    name = found.detector or "torchvision"
+    boxes = one.boxes_from(name, None, speaks.person, found.engine)
     assert boxes.detector is not None
     return live.run(
         found.videos[0], speaks, boxes.detector, found.window or speaks.window, found.out

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from glidn.config import Engine
 from glidn.detectors import Detector, faster_rcnn, onnx_file
 from glidn.types import PERSON
 
@@ -16,6 +17,7 @@ def load_detector(
     overlap: float = 0.5,
     person: str = PERSON,
     side: int | None = None,
+    engine: Engine = "plain",
 ) -> tuple[Detector, str]:
     """The detector of that name, and one line that says which it is.
 
@@ -28,16 +30,17 @@ def load_detector(
         person: what to call a person.
         side: pixels; of a Faster R-CNN the side that a frame's shorter one is scaled to (800), of
             an ONNX file its input's, where it leaves that open (640).
+        engine: what a Faster R-CNN is computed by; an ONNX file is computed by onnxruntime.
 
     Raises:
         DataError: the file is missing, damaged or of another kind, or the download failed.
-        SettingError: onnxruntime is missing.
+        SettingError: onnxruntime is missing, or the engine is unknown or lacks something here.
     """
     if name.lower().endswith(ONNX):
         onnx = onnx_file.build(Path(name), side or onnx_file.SIDE)
         return onnx_file.detections(onnx, top, overlap, score, person), str(onnx)
 
-    model = faster_rcnn.build(name, side or faster_rcnn.SHORT_SIDE)
+    model = faster_rcnn.build(name, side or faster_rcnn.SHORT_SIDE, engine)
     detect = faster_rcnn.detections(model, top, overlap, score, person)
     if name == faster_rcnn.TORCHVISION:
         return detect, "torchvision's Faster R-CNN (COCO)"

@@ -20,7 +20,9 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_p
 from torchvision.ops import clip_boxes_to_image, nms, remove_small_boxes
 
 from glidn.backbones import foreign
+from glidn.config import Engine
 from glidn.detectors import Detections, Detector
+from glidn.engines import engage, install
 from glidn.errors import DataError, GlidnError
 from glidn.types import PERSON
 
@@ -33,7 +35,7 @@ SHORTEST_SIDE = 1.0  # pixels
 LONGEST_OF_SHORTEST = 1333 / 800  # torchvision's limit of the long side, as a part of the short
 
 
-def build(weights: str, short_side: int) -> FasterRCNN:
+def build(weights: str, short_side: int, engine: Engine = "plain") -> FasterRCNN:
     """The network in evaluation mode, on the accelerator if there is one.
 
     Args:
@@ -41,8 +43,10 @@ def build(weights: str, short_side: int) -> FasterRCNN:
             downloads 160 MB once.
         short_side: frames are scaled to it before they are looked at, unless their long side
             would then be longer than 5/3 of it; pixels.
+        engine: what its pyramid of maps and its layers over each box are computed by.
 
     Raises:
+        SettingError: the engine is unknown, or lacks something on this machine.
         DataError: the file is none of a Faster R-CNN, or the download failed.
     """
     sizes = {"min_size": short_side, "max_size": round(short_side * LONGEST_OF_SHORTEST)}
@@ -58,7 +62,23 @@ def build(weights: str, short_side: int) -> FasterRCNN:
     else:
         model = _from_file(Path(weights), sizes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return engaged(model.eval().to(device), engine)
+
+
+def untrained(short_side: int) -> FasterRCNN:
+    """The same network with random weights, to measure how fast it is."""
+    sizes = {"min_size": short_side, "max_size": round(short_side * LONGEST_OF_SHORTEST)}
+    model = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, **sizes)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return model.eval().to(device)
+
+
+def engaged(model: FasterRCNN, engine: Engine) -> FasterRCNN:
+    """The same network, what costs most in it computed by an engine."""
+    if engine != "plain":
+        for part in (model.backbone, model.roi_heads.box_head):
+            install(part, engage(part, engine))
+    return model
 
 
 def proposals(model: FasterRCNN, top: int, overlap: float, score: float) -> Detector:

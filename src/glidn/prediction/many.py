@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from glidn import checkpoint
+from glidn.config import Engine
 from glidn.errors import DataError
 from glidn.prediction import result as results
 from glidn.prediction import sources, speaker
@@ -35,6 +36,7 @@ class Request:
         boxes: a table of boxes instead.
         versus: another run, to tell where it says something else.
         drawn: whether annotated.mp4 is made.
+        engine: what the networks that look at pixels are computed by.
     """
 
     run: Path
@@ -44,6 +46,7 @@ class Request:
     versus: Path | None = None
     settings: Settings = field(default_factory=Settings)
     drawn: bool = True
+    engine: Engine = "plain"
 
 
 class Predictor:
@@ -58,12 +61,12 @@ class Predictor:
 
     def __init__(self, request: Request, detects: bool) -> None:
         self.request = request
-        self.speaker = speaker.load(request.run)
-        self.other = speaker.load(request.versus) if request.versus else None
+        self.speaker = speaker.load(request.run, request.engine)
+        self.other = speaker.load(request.versus, request.engine) if request.versus else None
         self._found: Boxes | None = None
         if detects or request.detector or request.boxes is not None:
             name = request.detector or "torchvision"
-            self._found = boxes_from(name, request.boxes, self.speaker.person)
+            self._found = boxes_from(name, request.boxes, self.speaker.person, request.engine)
 
     def folder(self, source: Source) -> Path:
         """Where a video's files are."""
@@ -117,6 +120,8 @@ class Predictor:
             [(track.name, track.category, track.frames.tobytes()) for track in video.tracks],
             [track.xyxy.tobytes() for track in video.tracks],
         ]
+        if self.request.engine != "plain":
+            parts.append(self.request.engine)
         if isinstance(video.pixels, VideoFile):
             parts.append(_stamp(video.pixels.source))
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from glidn.config import Engine
 from glidn.detectors import Detector
 from glidn.errors import RunError
 from glidn.files import replacing
@@ -154,10 +155,11 @@ class Model:
     result.save_video("annotated.mp4")
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, engine: Engine = "plain") -> None:
         from glidn.prediction import speaker
 
-        self.speaker = speaker.load(Path(path))
+        self.speaker = speaker.load(Path(path), engine)
+        self.engine = engine
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -185,7 +187,8 @@ class Model:
         """
         path = Path(video)
         opened = sources.open_frames(path, fps) if path.is_dir() else sources.open_file(path)
-        found = boxes_from(detector, None if boxes is None else Path(boxes), self.speaker.person)
+        table = None if boxes is None else Path(boxes)
+        found = boxes_from(detector, table, self.speaker.person, self.engine)
         if boxes is not None:
             opened = sources.with_boxes(opened, Path(boxes), self.speaker.person)
         with tempfile.TemporaryDirectory(prefix="glidn-") as folder:
@@ -198,8 +201,8 @@ class Model:
         return replace(result, drawing=save)
 
 
-def boxes_from(detector: str, table: Path | None, person: str) -> Boxes:
-    """A detector by its name, or a table's name.
+def boxes_from(detector: str, table: Path | None, person: str, engine: Engine = "plain") -> Boxes:
+    """A detector by its name and what it is computed by, or a table's name.
 
     Raises:
         GlidnError: the detector is missing or is none.
@@ -208,7 +211,7 @@ def boxes_from(detector: str, table: Path | None, person: str) -> Boxes:
         return Boxes(f"boxes of {table.name}")
     from glidn.detectors.choose import load_detector
 
-    found, name = load_detector(detector, score=0.1, person=person)
+    found, name = load_detector(detector, score=0.1, person=person, engine=engine)
     return Boxes(name, found)
 
 

@@ -15,10 +15,11 @@ from torch import Tensor
 from glidn import experiment, features, graph, processes, runs
 from glidn.batch import Batch, Sample, collate
 from glidn.clips import frames_of, tracks_of
-from glidn.config import Context
+from glidn.config import Context, Engine
+from glidn.engines import check_engine, engage, install
 from glidn.errors import RunError
 from glidn.material import cutter_of
-from glidn.model import AnyNetwork, Network
+from glidn.model import AnyNetwork, Network, pixel_networks
 from glidn.multiview import fuse
 from glidn.runs import Run
 from glidn.transforms import Variation
@@ -217,12 +218,17 @@ class Speaker:
         return fused.numpy().astype(np.float64)
 
 
-def load(path: Path) -> Speaker:
+def load(path: Path, engine: Engine = "plain") -> Speaker:
     """Every trained fold of a run.
 
+    Args:
+        engine: what the networks that look at pixels are computed by.
+
     Raises:
+        SettingError: the engine is unknown, or lacks something on this machine.
         RunError: it is no run, none of its folds is trained, or it does not fit this glidn.
     """
+    check_engine(engine)
     several = sorted(path.glob("runs/seed*/*/run.json"))
     if several and not (path / "run.json").exists():
         raise RunError(
@@ -242,5 +248,9 @@ def load(path: Path) -> Speaker:
         fold: experiment.trained(run, fold, run.views[0], widths).to(processes.device())
         for fold in done
     }
-    frozen = features.FrozenFeatures(nodes) if "crop" in nodes.kinds else None
+    if engine != "plain":
+        for network in networks.values():
+            for part in pixel_networks(network):
+                install(part, engage(part, engine))
+    frozen = features.FrozenFeatures(nodes, engine) if "crop" in nodes.kinds else None
     return Speaker(run, networks, frozen)
