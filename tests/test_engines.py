@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from glidn.backbones.slowfast import SlowFast
 from glidn.boxes import sample
 from glidn.cli import main
 from glidn.config import Engine, NodesConfig
+from glidn.detectors import faster_rcnn
 from glidn.errors import GlidnError, SettingError
 from glidn.model import BackboneAlone, pixel_networks
 
@@ -146,3 +148,20 @@ def test_frozen_features_of_an_engine_are_kept_apart(tmp_path):
     fast = features.FrozenFeatures(config, "bf16").of(video, boxes)
     assert 0 < engines.difference(fast, plain) <= engines.BOUNDS["bf16"]
     assert torch.equal(features.FrozenFeatures(config).of(video, boxes), plain)
+
+
+@pytest.mark.parametrize("engine", ["bf16", "onnx"])
+def test_a_detector_finds_the_same_by_an_engine(engine):
+    """Would catch: a pyramid whose levels are in another order; tracing in inference mode."""
+    torch.manual_seed(0)
+    model = faster_rcnn.untrained(64)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 80, 3), dtype=np.uint8)
+    detect = faster_rcnn.detections(model, top=5, overlap=0.5, score=0.0)
+    plain = detect(frames)
+    faster_rcnn.engaged(model, engine)
+    for expected, found in zip(plain, detect(frames), strict=True):
+        assert len(found.scores) == len(expected.scores) == 5
+        near = 1e-4 if engine == "onnx" else 0.05
+        np.testing.assert_allclose(found.scores, expected.scores, atol=near)
+        if engine == "onnx":
+            np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=1e-2)

@@ -53,6 +53,8 @@ def test_an_engine_computes_what_the_run_says_and_its_answers_are_its_own(run, t
     plain, fast = speaker.load(run).say(video), speaker.load(run, "bf16").say(video)
     assert 0 < np.abs(fast.scores - plain.scores).max() < 0.03
     boxes = one.Boxes("own")
+    said = one.predict(video, speaker.load(run, "bf16"), boxes, tmp_path / "said")
+    assert any("the engine bf16" in note for note in said.notes)
     asked = [
         many.Predictor(many.Request(run, tmp_path, engine=engine), False)._asked(video, boxes)
         for engine in ("plain", "bf16", "plain")

@@ -284,6 +284,10 @@ def _notes(
             f"the run was not trained on {', '.join(unknown[:5])}; it sees that something is "
             "there, and not what."
         )
+    if speaker.engine != "plain":
+        notes.append(
+            f"the networks that look at pixels were computed by the engine {speaker.engine}."
+        )
     if sources.unsteady(video):
         notes.append("the frame rate varies: times are by the mean rate.")
     return notes

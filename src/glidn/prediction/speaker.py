@@ -66,11 +66,13 @@ class Speaker:
     Attributes:
         networks: by fold.
         frozen: the ResNet behind crop nodes.
+        engine: what computes the networks that look at pixels.
     """
 
     run: Run
     networks: Mapping[str, AnyNetwork]
     frozen: features.FrozenFeatures | None = None
+    engine: Engine = "plain"
 
     @property
     def view(self) -> Context:
@@ -253,4 +255,4 @@ def load(path: Path, engine: Engine = "plain") -> Speaker:
             for part in pixel_networks(network):
                 install(part, engage(part, engine))
     frozen = features.FrozenFeatures(nodes, engine) if "crop" in nodes.kinds else None
-    return Speaker(run, networks, frozen)
+    return Speaker(run, networks, frozen, engine)
