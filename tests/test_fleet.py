@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import make_onnx
 import make_studio
 from glidn import fleet
 from glidn.cli import main
@@ -18,6 +19,7 @@ from glidn.errors import DataError, GlidnError, SettingError
 from glidn.fleet import TRIES, Done, Fleet
 from glidn.prediction import result as results
 from glidn.prediction.table import TABLE_FILE
+from glidn.proposals import parts_folder
 
 TWO = Fleet(workers=2)
 needs_ray = pytest.mark.skipif(
@@ -154,6 +156,33 @@ def test_what_kills_every_process_costs_itself(ray, tmp_path):
     assert done[0].error.startswith("a bug in glidn: ZeroDivisionError")
     assert done[1] == Done(1, error=f"{TRIES} processes died while they were at it.")
     assert done[2:] == [Done(2, error="it is empty."), Done(3, 2)]
+
+
+@needs_ray
+def test_boxes_are_the_same_by_several_processes(ray, tmp_path, capsys):
+    """After an unfinished call in which a video was broken."""
+    root, names = tmp_path / "d", ("v1", "v2", "v3")
+    root.mkdir()
+    for seed, name in enumerate(names):
+        make_studio.video(root / f"{name}.mp4", cup=(50 + seed, 12))
+    rows = "".join(f"{name},{name}.mp4,24,8,96,64\n" for name in names)
+    (root / "videos.csv").write_text("video,file,frames,fps,width,height\n" + rows)
+    detector = make_onnx.red(tmp_path / "red.onnx")
+    command = ["boxes", str(root), "--detector", str(detector), "--short-side", "64", "--out"]
+    alone, both = tmp_path / "alone" / "boxes.csv", tmp_path / "both" / "boxes.csv"
+    good = (root / "v3.mp4").read_bytes()
+    (root / "v3.mp4").write_bytes(good[:99])
+    assert main([*command, str(both), "--ray", "--workers", "2"]) == 1
+    said = capsys.readouterr()
+    assert "boxes in 2 videos." in said.out
+    assert "1 of 3 videos could not be read and have no boxes:\n  v3: the video" in said.err
+    assert len(list(parts_folder(both).glob("*.npz"))) == 2
+    (root / "v3.mp4").write_bytes(good)
+    assert main([*command, str(alone)]) == 0
+    assert main([*command, str(both), "--force", "--ray", "--workers", "2"]) == 0
+    assert alone.read_text().count("\n") > 30
+    assert both.read_bytes() == alone.read_bytes()
+    assert sorted(path.name for path in both.parent.iterdir()) == ["boxes.csv"]
 
 
 @needs_ray

@@ -194,12 +194,13 @@ class _Worker:
         self.notes = Path(notes)
         self.broken: GlidnError | None = None
         try:
-            if not self.notes.is_dir():
-                raise GlidnError(
-                    f"{notes} is not there: it must be on storage that all machines share."
-                )
-            with contextlib.suppress(OSError):  # only words of the user's may need it
-                os.chdir(here)
+            # Paths may be relative to where the call was started.
+            for path in (here, notes):
+                if not Path(path).is_dir():
+                    raise GlidnError(
+                        f"{path} is not there; it must be on storage that all machines share."
+                    )
+            os.chdir(here)
             with _alone():
                 self.do: Callable[[Any], Any] = pickle.loads(build)()
         except GlidnError as error:
