@@ -15,7 +15,7 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"types", "config", "files", "complete"},
     {"timeline", "video", "boxes", "attention", "losses", "metrics", "average_precision", "crops"}
-    | {"processes", "checks", "graph", "store"},
+    | {"processes", "checks", "graph", "store", "fleet"},
     {
         "geometry",
         "transforms",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 
@@ -19,7 +20,7 @@ from glidn.datasets import load, load_videos
 from glidn.datasets.problems import raise_first
 from glidn.detectors import Detections, faster_rcnn
 from glidn.errors import DataError
-from glidn.proposals import find_boxes, parts_folder, sampled
+from glidn.proposals import find_boxes, look_at, parts_folder, sampled
 from glidn.types import Video
 from glidn.video import write_video
 
@@ -229,7 +230,8 @@ def fake(calls: list[np.ndarray] | None = None):
 
 def run(root: Path, out: Path, detect=None, workers: int = 2, batch: int = 2, **settings):
     videos = [video for video in load_videos(root, "auto", raise_first).videos if video.pixels]
-    return find_boxes(videos, detect or fake(), out, settings, 0.5, batch, workers, lambda *_: None)
+    walk = partial(look_at, detect=detect or fake(), batch=batch, workers=workers)
+    return find_boxes(videos, walk, out, settings, 0.5, lambda *_: None)
 
 
 @pytest.mark.parametrize("name", ["boxes.csv", "boxes.csv.gz", "boxes.parquet"])

@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,41 +49,52 @@ class Found:
     left_out: tuple[LeftOut, ...]
 
 
-@dataclass
-class _Reading:
-    """A video on its way: its next frames are decoded while the last ones are looked at."""
+@dataclass(frozen=True)
+class Look:
+    """A video that boxes are to be found in; can be sent to other processes.
+
+    Attributes:
+        frames: (n,) int64, rising: those that are looked at.
+        part: the file that what is found is kept in.
+    """
 
     video: Video
     frames: np.ndarray
     part: Path
+
+
+# (what is to do, called after every video that was read) -> the others
+Walk = Callable[[Sequence[Look], Callable[[], None]], list[LeftOut]]
+
+
+@dataclass
+class _Reading:
+    """A video on its way: its next frames are decoded while the last ones are looked at."""
+
+    look: Look
     batches: Iterator[np.ndarray]
     found: list[Detections]
 
 
 def find_boxes(
     videos: Sequence[Video],
-    detect: Detector,
+    walk: Walk,
     out: Path,
     settings: Mapping[str, object],
     every: float,
-    batch: int,
-    workers: int,
     progress: Callable[[str, int, int], None],
     keep: bool = False,
-    tracking: TrackSettings | None = None,
 ) -> Found:
     """Write the table `out`, as `datasets.table_boxes` reads it.
 
     Args:
         videos: all with pixels.
+        walk: who looks: `look_at` with a detector, here or in other processes.
         settings: whatever changes the result, to tell an unfinished call of other settings.
         every: seconds from one looked-at frame to the next, beginning with the first.
-        batch: most frames that the detector gets at once; always of one video.
-        workers: videos that are decoded at the same time; each holds two batches of frames.
         progress: told what is going on, how many videos are done, of how many.
         keep: leave the parts there, because videos are missing that the next call may have; they
             are left anyway where one of `videos` could not be read.
-        tracking: follow things through each video; else the tracks are left empty.
 
     Raises:
         DataError: an unfinished call had other settings, or not one video could be read.
@@ -91,13 +102,48 @@ def find_boxes(
     """
     folder = parts_folder(out)
     _remember(folder, dict(settings))
-    frames = {video.name: sampled(video, every) for video in videos}
-    parts = {video.name: folder / _part(video, frames[video.name]) for video in videos}
-    left_out: list[LeftOut] = []
-    todo = [video for video in videos if not parts[video.name].exists()]
+    looks = []
+    for video in videos:
+        frames = sampled(video, every)
+        looks.append(Look(video, frames, folder / _part(video, frames)))
+    todo = [look for look in looks if not look.part.exists()]
     finished = len(videos) - len(todo)
     progress("finding boxes", finished, len(videos))
-    waiting = iter(todo)
+
+    def done() -> None:
+        nonlocal finished
+        finished += 1
+        progress("finding boxes", finished, len(videos))
+
+    left_out = walk(todo, done) if todo else []
+    parts = {look.video.name: look.part for look in looks}
+    found = _merge(out, videos, parts, left_out, progress)
+    if not (keep or left_out):
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def look_at(
+    looks: Iterable[Look],
+    done: Callable[[], None],
+    detect: Detector,
+    batch: int,
+    workers: int,
+    tracking: TrackSettings | None = None,
+) -> list[LeftOut]:
+    """Find the boxes of videos, and keep those of each in its part.
+
+    Args:
+        done: called after every video that was read.
+        batch: most frames that the detector gets at once; always of one video.
+        workers: videos that are decoded at the same time; each holds two batches of frames.
+        tracking: follow things through each video; else the tracks are left empty.
+
+    Returns:
+        those that could not be read.
+    """
+    left_out: list[LeftOut] = []
+    waiting = iter(looks)
     pool = ThreadPoolExecutor(workers)
     active: dict[Future[np.ndarray | None], _Reading] = {}
 
@@ -105,38 +151,33 @@ def find_boxes(
         active[pool.submit(next, reading.batches, None)] = reading
 
     def begin() -> None:
-        video = next(waiting, None)
-        if video is not None:
-            at = frames[video.name]
-            go_on(_Reading(video, at, parts[video.name], _batches(video, at, batch), []))
+        look = next(waiting, None)
+        if look is not None:
+            go_on(_Reading(look, _batches(look.video, look.frames, batch), []))
 
     try:
         for _ in range(workers):
             begin()
         while active:
-            done, _ = wait(active, return_when=FIRST_COMPLETED)
-            for future in done:
+            ended, _ = wait(active, return_when=FIRST_COMPLETED)
+            for future in ended:
                 reading = active.pop(future)
                 try:
                     images = future.result()
                 except DataError as error:
-                    left_out.append(LeftOut(reading.video.name, str(error)))
+                    left_out.append(LeftOut(reading.look.video.name, str(error)))
                     begin()
                     continue
                 if images is None:
-                    _write_part(reading.part, _rows(reading, tracking))
+                    _write_part(reading.look.part, _rows(reading, tracking))
                     begin()
-                    finished += 1
-                    progress("finding boxes", finished, len(videos))
+                    done()
                 else:
                     go_on(reading)
                     reading.found += detect(images)
     finally:
         pool.shutdown(cancel_futures=True)
-    found = _merge(out, videos, parts, left_out, progress)
-    if not (keep or left_out):
-        shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return left_out
 
 
 def parts_folder(out: Path) -> Path:
@@ -205,13 +246,13 @@ def _batches(video: Video, frames: np.ndarray, batch: int) -> Iterator[np.ndarra
 
 
 def _rows(reading: _Reading, tracking: TrackSettings | None) -> BoxRows:
-    found, name = reading.found, reading.video.name
+    found, name = reading.found, reading.look.video.name
     if tracking is not None:
         return _tracked(reading, tracking)
     counts = [len(one.scores) for one in found]
     return BoxRows(
         name,
-        np.repeat(reading.frames, counts),
+        np.repeat(reading.look.frames, counts),
         np.array([name for one in found for name in one.categories], np.str_),
         np.concatenate([one.xyxy for one in found]),
         np.concatenate([one.scores for one in found]),
@@ -220,16 +261,16 @@ def _rows(reading: _Reading, tracking: TrackSettings | None) -> BoxRows:
 
 def _tracked(reading: _Reading, tracking: TrackSettings) -> BoxRows:
     """The boxes of tracks; a track is of the category that it turned out to be at its end."""
-    tracker = Tracker(reading.video.fps, tracking)
+    tracker = Tracker(reading.look.video.fps, tracking)
     said = [
         one
-        for frame, found in zip(reading.frames.tolist(), reading.found, strict=True)
+        for frame, found in zip(reading.look.frames.tolist(), reading.found, strict=True)
         for one in tracker.update(frame, found)
     ]
     category = {one.track: one.category for one in said}  # the last word
     said.sort(key=lambda one: (one.frame, one.track))
     return BoxRows(
-        reading.video.name,
+        reading.look.video.name,
         np.array([one.frame for one in said], np.int64),
         np.array([category[one.track] for one in said], np.str_),
         np.array([one.xyxy for one in said], np.float32).reshape(-1, 4),

@@ -3,17 +3,21 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glidn.cli.machines import add_ray, fleet_of
 from glidn.cli.progress import progress_bar
 from glidn.errors import DataError, SettingError, few
+from glidn.fleet import Fleet
 
 if TYPE_CHECKING:
     from glidn.datasets.problems import Problem
     from glidn.detectors import Detector
-    from glidn.proposals import Found
+    from glidn.proposals import Found, Look, Walk
+    from glidn.tracking import TrackSettings
     from glidn.types import Dataset, LeftOut, Video
 
 DEFAULT = "boxes.csv.gz"
@@ -35,6 +39,7 @@ def main(arguments: list[str]) -> int:
     """
     asked = _parser().parse_args(arguments)
     _check(asked)
+    fleet = fleet_of(asked.ray, asked.workers)
 
     # After parsing, so that `--help` answers at once.
     from glidn.datasets import load_videos
@@ -56,7 +61,7 @@ def main(arguments: list[str]) -> int:
     if asked.action_genome:
         left_out = _take_over(asked, out, dataset, videos)
     else:
-        found = _find(asked, out, dataset, videos, keep=bool(problems))
+        found = _find(asked, out, dataset, videos, bool(problems), fleet)
         left_out = found.left_out
         print(f"{out}: {found.boxes:,} boxes in {found.videos:,} videos.")
         if found.empty:
@@ -128,9 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=min(4, os.cpu_count() or 1),
-        help="videos decoded at a time (up to 4)",
+        help="videos decoded at a time (up to 4); with --ray, processes (all cores)",
     )
+    add_ray(parser)
     parser.add_argument(
         "--out", type=Path, help=f".csv, .csv.gz or .parquet; default: DATASET/{DEFAULT}"
     )
@@ -149,7 +154,9 @@ def _check(asked: argparse.Namespace) -> None:
         asked.short_side = 640 if kind == "onnx" else 800
     if asked.track and asked.action_genome:
         raise SettingError("--track follows what a detector finds; leave out --action-genome.")
-    for name in ("top", "batch", "workers"):
+    if asked.ray is not None and asked.action_genome:
+        raise SettingError("--ray shares out what a detector does; leave out --action-genome.")
+    for name in ("top", "batch"):
         if getattr(asked, name) < 1:
             raise SettingError(f"--{name} is {getattr(asked, name)}; it must be 1 or more.")
     for name in ("nms", "score"):
@@ -193,8 +200,9 @@ def _find(
     dataset: "Dataset",
     videos: Sequence["Video"],
     keep: bool,
+    fleet: Fleet | None,
 ) -> "Found":
-    from glidn.proposals import find_boxes
+    from glidn.proposals import find_boxes, look_at, parts_folder
     from glidn.tracking import TrackSettings
 
     detect, weights = _detector(asked, dataset.person)
@@ -209,19 +217,53 @@ def _find(
         "person": dataset.person,
         "track": tracking and str(tracking),
     }
+    walk: Walk = partial(
+        look_at,
+        detect=detect,
+        batch=asked.batch,
+        workers=asked.workers or min(4, os.cpu_count() or 1),
+        tracking=tracking,
+    )
+    if fleet:
+        walk = partial(_walk, asked, dataset.person, tracking, fleet, parts_folder(out))
     with progress_bar() as report:
-        return find_boxes(
-            videos,
-            detect,
-            out,
-            settings,
-            asked.every,
-            asked.batch,
-            asked.workers,
-            report,
-            keep,
-            tracking,
-        )
+        return find_boxes(videos, walk, out, settings, asked.every, report, keep)
+
+
+def _walk(
+    asked: argparse.Namespace,
+    person: str,
+    tracking: "TrackSettings | None",
+    fleet: Fleet,
+    folder: Path,
+    looks: "Sequence[Look]",
+    done: Callable[[], None],
+) -> "list[LeftOut]":
+    """The processes of a fleet look at a video each."""
+    from glidn.fleet import over
+    from glidn.types import LeftOut
+
+    left_out = []
+    for end in over(partial(_looker, asked, person, tracking), looks, fleet, folder):
+        if end.error:
+            left_out.append(LeftOut(looks[end.at].video.name, end.error))
+        else:
+            done()
+    return left_out
+
+
+def _looker(
+    asked: argparse.Namespace, person: str, tracking: "TrackSettings | None"
+) -> "Callable[[Look], None]":
+    from glidn.proposals import look_at
+
+    detect, _ = _detector(asked, person)
+
+    def look(at: "Look") -> None:
+        for one in look_at([at], lambda: None, detect, asked.batch, 1, tracking):
+            raise DataError(one.reason)
+
+    return look
 
 
 def _detector(asked: argparse.Namespace, person: str) -> "tuple[Detector, str]":

@@ -1,17 +1,23 @@
 """glidn predict VIDEO... --run RUN [--detector NAME | --boxes TABLE] [--out DIR]"""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glidn.checks import check_engine_name
 from glidn.cli.box_source import add_box_source, check_box_source
 from glidn.cli.engine import add_engine
-from glidn.cli.progress import progress_bar
-from glidn.errors import GlidnError, SettingError
+from glidn.cli.machines import add_ray, fleet_of
+from glidn.cli.progress import Report, progress_bar
+from glidn.errors import DataError, GlidnError, SettingError
+from glidn.fleet import Fleet
 
 if TYPE_CHECKING:
-    from glidn.prediction.result import Result
+    from glidn.prediction.many import Request
+    from glidn.prediction.sources import Source
+    from glidn.prediction.table import Told
 
 FILES = "annotated.mp4, actions.csv, result.json, graph.graphml, boxes.csv"
 
@@ -47,9 +53,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fps", type=float, default=30.0, help="of folders of frames")
     add_engine(parser)
     parser.add_argument("--no-video", action="store_true", help="leave annotated.mp4 out")
+    add_ray(parser)
+    parser.add_argument("--workers", type=int, help="of --ray: processes; default: all cores")
     found = parser.parse_args(arguments)
     _check(found)
-    return _predict(found)
+    return _predict(found, fleet_of(found.ray, found.workers))
 
 
 def _check(found: argparse.Namespace) -> None:
@@ -62,14 +70,16 @@ def _check(found: argparse.Namespace) -> None:
             raise SettingError(f"--{name} is {getattr(found, name):g}; it must be above 0.")
 
 
-def _predict(found: argparse.Namespace) -> int:
+def _predict(found: argparse.Namespace, fleet: Fleet | None) -> int:
     # Imported here because torch takes seconds: a wrong setting is told at once.
-    from glidn.prediction import sources
+    from glidn.prediction import sources, table
     from glidn.prediction.live import is_live
-    from glidn.prediction.many import Predictor, Request
+    from glidn.prediction.many import Request
     from glidn.prediction.predict import Settings
 
     if any(is_live(word) for word in found.videos):
+        if fleet:
+            raise SettingError("--ray: a camera or a stream is watched by one process alone.")
         return _live(found)
     videos = sources.find(found.videos, found.fps, found.only)
     request = Request(
@@ -82,22 +92,51 @@ def _predict(found: argparse.Namespace) -> int:
         not found.no_video,
         found.engine,
     )
-    predictor = Predictor(request, any(not source.dataset for source in videos))
-    failed = 0
+    detects = any(not source.dataset for source in videos)
+    every: list[Told] = []
     with progress_bar() as report:
-        for source in videos:
-            try:
-                result, before = predictor.do(source, report)
-            except GlidnError as error:
-                if len(videos) == 1:
-                    raise
-                failed += 1
-                print(f"glidn: {error}")
-                continue
-            _say(result, predictor.folder(source), before)
+        told = _ray(request, detects, videos, fleet, report) if fleet else None
+        for one in told or _here(request, detects, videos, report):
+            if one.error and len(videos) == 1:
+                raise DataError(one.error)
+            _say(one)
+            every.append(one)
+    if fleet:
+        names = {source.name: at for at, source in enumerate(videos)}
+        table.write(found.out / table.TABLE_FILE, sorted(every, key=lambda one: names[one.video]))
+    failed = sum(bool(one.error) for one in every)
     if failed:
         print(f"glidn: {failed} of {len(videos)} videos could not be done.")
     return 1 if failed else 0
+
+
+def _here(
+    request: "Request", detects: bool, videos: "Sequence[Source]", report: Report
+) -> "Iterator[Told]":
+    from glidn.prediction.many import Predictor
+    from glidn.prediction.table import Told
+
+    predictor = Predictor(request, detects)
+    for source in videos:
+        try:
+            yield predictor.tell(source, report)
+        except GlidnError as error:
+            yield Told(source.name, predictor.folder(source), error=str(error))
+
+
+def _ray(
+    request: "Request", detects: bool, videos: "Sequence[Source]", fleet: Fleet, report: Report
+) -> "Iterator[Told]":
+    from glidn.fleet import over
+    from glidn.prediction.many import teller
+    from glidn.prediction.table import Told
+
+    report("videos", 0, len(videos))
+    ends = over(partial(teller, request, detects), videos, fleet, request.out)
+    for number, done in enumerate(ends, 1):
+        report("videos", number, len(videos))
+        name = videos[done.at].name
+        yield done.value or Told(name, request.out / name, error=done.error)
 
 
 def _live(found: argparse.Namespace) -> int:
@@ -118,11 +157,12 @@ def _live(found: argparse.Namespace) -> int:
     )
 
 
-def _say(result: "Result", folder: Path, before: bool) -> None:
-    best = list(result.scores.items())[:3]
-    words = ", ".join(f"{label} {score:.2f}" for label, score in best)
-    there = " It was there already." if before else ""
-    print(f"{folder}: {words or 'nothing to say'}; {len(result.actions)} actions.{there}")
-    for note in (result.warning, *result.notes):
-        if note:
-            print(f"    note: {note}")
+def _say(one: "Told") -> None:
+    if one.error:
+        print(f"glidn: {one.error}")
+        return
+    words = ", ".join(f"{label} {score:.2f}" for label, score in one.best)
+    there = " It was there already." if one.before else ""
+    print(f"{one.folder}: {words or 'nothing to say'}; {len(one.actions)} actions.{there}")
+    for note in one.notes:
+        print(f"    note: {note}")

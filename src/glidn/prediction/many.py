@@ -1,6 +1,7 @@
 """A run and many videos: each into its folder; what is done already is not done again."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from glidn.prediction.predict import (
 )
 from glidn.prediction.result import RESULT_FILE, Result
 from glidn.prediction.sources import Source
+from glidn.prediction.table import Told, told
 from glidn.types import Video
 from glidn.video import VideoFile
 
@@ -109,6 +111,15 @@ class Predictor:
         said.write(folder)
         return said, False
 
+    def tell(self, source: Source, progress: Progress | None = None) -> Told:
+        """`do`, in short.
+
+        Raises:
+            GlidnError: the video or its boxes cannot be used.
+        """
+        folder = self.folder(source)
+        return told(source.name, folder, *self.do(source, progress))
+
     def _asked(self, video: Video, boxes: Boxes) -> str:
         """Changes with the video, the networks, the settings and the boxes."""
         both = [one for one in (self.speaker, self.other) if one is not None]
@@ -125,6 +136,15 @@ class Predictor:
         if isinstance(video.pixels, VideoFile):
             parts.append(_stamp(video.pixels.source))
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def teller(request: Request, detects: bool) -> Callable[[Source], Told]:
+    """`Predictor.tell`, for a process that was sent the request.
+
+    Raises:
+        GlidnError: a run or the detector cannot be used.
+    """
+    return Predictor(request, detects).tell
 
 
 def _read(folder: Path, asked: str, drawn: bool) -> Result | None:
