@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+import make
 import make_clips
 from glidn import engines, experiment, protocol, runs
 from glidn.bench import engines as measuring
 from glidn.bench import parts, subject
 from glidn.bench.engines import Row
 from glidn.cli import main
+from glidn.config import DataConfig, NodesConfig, RunConfig, TrainConfig, ViewConfig
 from glidn.detectors import Detections
-from glidn.errors import GlidnError
+from glidn.errors import GlidnError, RunError
 from glidn.material import prepare
 from glidn.types import Video
 
@@ -50,11 +52,11 @@ def test_the_fastest_that_holds_is_recommended_and_noise_is_not_a_gain():
     assert measuring.recommended([plain, Row("onnx", why="it is missing")]) is plain
 
 
-@pytest.mark.parametrize("name", ["i3d", "resnet50"])
+@pytest.mark.parametrize("name", ["i3d", "slowfast", "resnet50", "fasterrcnn"])
 def test_it_prints_what_it_measured_and_recommends(name, small, tmp_path, capsys):
     path = tmp_path / "figures.json"
     words = ["bench", "--backbone", name, "--side", "48", "--seconds", "0.05"]
-    words += ["--frames", "8"] if name == "i3d" else []
+    words += ["--frames", "8"] if name in ("i3d", "slowfast") else []
     assert main([*words, "--engines", "bf16", "channels-last", "--json", str(path)]) == 0
     said = capsys.readouterr().out
     found = json.loads(path.read_text())
@@ -117,6 +119,59 @@ def test_a_run_is_measured_by_its_own_network_and_clips(small, tmp_path, capsys)
     assert "clips's I3D, clips of 4 frames" in said and "Recommended here" in said
     assert main([*words, "--side", "64"]) == 2
     assert "--side is 64; a run has its own" in capsys.readouterr().err
+
+
+class Noise:
+    """Pixels that are never the same from frame to frame."""
+
+    source = "noise"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_text("noise")
+
+    def read(self, frames: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (len(frames), 400, 320, 3), np.uint8)
+
+    def files(self, frames: np.ndarray) -> list[Path]:
+        return [self.path]
+
+
+@pytest.mark.parametrize("kind", ["crop", "small"])
+def test_crops_of_a_run_are_judged_through_its_graph(kind, small, tmp_path):
+    """Would catch: classes that do not follow from the network that is measured."""
+    config = RunConfig(
+        data=DataConfig(steps=3),
+        nodes=NodesConfig(kinds=(kind,), weights="none", crop_size=32, cache=tmp_path / "cache"),
+        view=ViewConfig(context="local", embed=8, width=8, layers=1),
+        train=TrainConfig(epochs=1, threads=1),
+    )
+    data = make.dataset(6)
+    noise = Noise(tmp_path / "noise")
+    data = replace(data, videos=tuple(replace(one, pixels=noise) for one in data.videos))
+    folds = protocol.folds(data)
+    run = runs.create(tmp_path / kind, config, data, folds)
+    experiment.train_fold(run, folds[0].name, prepare(data, config, None))
+    made = subject.of_run(run, None)
+    assert made.x.shape[-1] == (32 if kind == "crop" else config.nodes.small_size)
+    assert made.judge is not None and made.graph is not None and made.steps == 3
+    with torch.no_grad():
+        plain = made.judge()
+        expected = made.network(made.x)
+        with engines.installed(made.network, lambda x: -3 * expected):
+            assert not torch.equal(made.judge(), plain)
+        made.graph()
+    assert plain.shape == (1, len(run.classes))
+
+
+def test_a_run_that_looks_at_no_pixels_has_no_engine_to_choose(tmp_path):
+    config = replace(
+        make_clips.config(), nodes=NodesConfig(kinds=("geometry",)), backbone=None, clips=None
+    )
+    data = make_clips.dataset()
+    run = runs.create(tmp_path / "run", config, data, protocol.folds(data))
+    with pytest.raises(RunError, match="geometry nodes alone"):
+        subject.of_run(run, None)
 
 
 def test_pixels_are_those_of_the_video():
