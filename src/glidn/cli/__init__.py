@@ -15,6 +15,7 @@ COMMANDS = {
     "import": "own labels of CVAT, COCO, MOT, YOLO or csv, into a dataset folder",
     "check": "the data doctor: what is wrong with a dataset, and the mend",
     "boxes": "find boxes in a dataset's videos, or take over Action Genome's",
+    "features": "compute the frozen features of crop nodes before training, on many machines",
     "train": "train a recipe: a view alone, a student, or two peers",
     "evaluate": "score a run under its dataset's protocol",
     "reproduce": "the paper's tables, ours beside the paper's",

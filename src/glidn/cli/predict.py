@@ -11,7 +11,7 @@ from glidn.cli.box_source import add_box_source, check_box_source
 from glidn.cli.engine import add_engine
 from glidn.cli.machines import add_ray, fleet_of
 from glidn.cli.progress import Report, progress_bar
-from glidn.errors import DataError, GlidnError, SettingError
+from glidn.errors import DataError, SettingError
 from glidn.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -92,11 +92,9 @@ def _predict(found: argparse.Namespace, fleet: Fleet | None) -> int:
         not found.no_video,
         found.engine,
     )
-    detects = any(not source.dataset for source in videos)
     every: list[Told] = []
     with progress_bar() as report:
-        told = _ray(request, detects, videos, fleet, report) if fleet else None
-        for one in told or _here(request, detects, videos, report):
+        for one in _told(request, videos, fleet, report):
             if one.error and len(videos) == 1:
                 raise DataError(one.error)
             _say(one)
@@ -110,31 +108,20 @@ def _predict(found: argparse.Namespace, fleet: Fleet | None) -> int:
     return 1 if failed else 0
 
 
-def _here(
-    request: "Request", detects: bool, videos: "Sequence[Source]", report: Report
-) -> "Iterator[Told]":
-    from glidn.prediction.many import Predictor
-    from glidn.prediction.table import Told
-
-    predictor = Predictor(request, detects)
-    for source in videos:
-        try:
-            yield predictor.tell(source, report)
-        except GlidnError as error:
-            yield Told(source.name, predictor.folder(source), error=str(error))
-
-
-def _ray(
-    request: "Request", detects: bool, videos: "Sequence[Source]", fleet: Fleet, report: Report
+def _told(
+    request: "Request", videos: "Sequence[Source]", fleet: Fleet | None, report: Report
 ) -> "Iterator[Told]":
     from glidn.fleet import over
     from glidn.prediction.many import teller
     from glidn.prediction.table import Told
 
-    report("videos", 0, len(videos))
-    ends = over(partial(teller, request, detects), videos, fleet, request.out)
+    # Other processes cannot draw on our terminal.
+    inside = None if fleet else report
+    detects = any(not source.dataset for source in videos)
+    ends = over(partial(teller, request, detects, inside), videos, fleet, request.out)
     for number, done in enumerate(ends, 1):
-        report("videos", number, len(videos))
+        if fleet:
+            report("videos", number, len(videos))
         name = videos[done.at].name
         yield done.value or Told(name, request.out / name, error=done.error)
 

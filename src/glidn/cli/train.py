@@ -27,11 +27,11 @@ def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog=f"glidn train {name}", description=find(name).__doc__)
     parser.add_argument("--out", type=Path, help="the run folder; default: runs/RECIPE")
     add_settings(parser, find(name))
-    found = parse(parser, _kinds(arguments[1:]))
+    found = parse(parser, kinds_of(arguments[1:]))
     return _train(found.out or Path("runs") / name, to_config(found))
 
 
-def _kinds(arguments: Sequence[str]) -> list[str]:
+def kinds_of(arguments: Sequence[str]) -> list[str]:
     """--nodes small,geometry is short for --nodes.kinds [small,geometry]."""
     words: list[str] = []
     for word in arguments:

@@ -138,13 +138,16 @@ class Predictor:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def teller(request: Request, detects: bool) -> Callable[[Source], Told]:
+def teller(
+    request: Request, detects: bool, progress: Progress | None = None
+) -> Callable[[Source], Told]:
     """`Predictor.tell`, for a process that was sent the request.
 
     Raises:
         GlidnError: a run or the detector cannot be used.
     """
-    return Predictor(request, detects).tell
+    predictor = Predictor(request, detects)
+    return lambda source: predictor.tell(source, progress)
 
 
 def _read(folder: Path, asked: str, drawn: bool) -> Result | None:
