@@ -132,6 +132,17 @@ class VideoFile:
         return (self._index.pts - self._index.pts[0]) * float(self._index.time_base)
 
     @cached_property
+    def declared(self) -> float:
+        """Seconds that the file says its pictures last; 0 where it does not."""
+        import av
+
+        with _errors_of(self.path), av.open(str(self.path)) as container:
+            stream = _video_stream(container, self.path)
+            if stream.duration and stream.time_base:
+                return float(stream.duration * stream.time_base)
+            return (container.duration or 0) / av.time_base
+
+    @cached_property
     def _index(self) -> "_Index":
         with _errors_of(self.path):
             return _read_index(self.path)

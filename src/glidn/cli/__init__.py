@@ -3,7 +3,9 @@
 import importlib
 import keyword
 import os
+import signal
 import sys
+import threading
 
 from glidn import __version__
 from glidn.errors import GlidnError, nearest
@@ -35,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     130: interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is threading.main_thread():
+        # Schedulers end jobs so: as with Ctrl-C, nothing half-written is to stay.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0

@@ -54,7 +54,8 @@ def run(address: str, speaker: Speaker, detector: Detector, window: float, out: 
         return 1
     print(f"{last.seconds:.1f} s seen, {last.rate:.1f} frames a second; {out / 'live.csv'}")
     if stream.reason:
-        print(f"glidn: {address} broke off ({stream.reason}); is the camera still plugged in?")
+        source = "the camera plugged in" if address.isdigit() else "its sender running"
+        print(f"glidn: {address} broke off ({stream.reason}); is {source} still?")
         return 1
     return 0
 

@@ -1,6 +1,7 @@
 """glidn predict VIDEO... --run RUN [--detector NAME | --boxes TABLE] [--out DIR]"""
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -65,9 +66,12 @@ def _check(found: argparse.Namespace) -> None:
     check_engine_name(found.engine)
     if found.threshold is not None and not 0 <= found.threshold <= 1:
         raise SettingError(f"--threshold is {found.threshold:g}; it must be within 0 and 1.")
-    for name in ("every", "fps"):
-        if not getattr(found, name) > 0:
-            raise SettingError(f"--{name} is {getattr(found, name):g}; it must be above 0.")
+    for name in ("every", "fps", "window", "stride"):
+        value = getattr(found, name)
+        if value is not None and not 0 < value < math.inf:
+            raise SettingError(f"--{name} is {value:g}; it must be above 0, and a number.")
+    if found.out.exists() and not found.out.is_dir():
+        raise SettingError(f"--out: {found.out} is a file; name a folder.")
 
 
 def _predict(found: argparse.Namespace, fleet: Fleet | None) -> int:

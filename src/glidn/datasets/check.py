@@ -24,6 +24,8 @@ USUAL_FPS = (5, 120)
 JUMP = 0.25
 # So many boxes that end in the upper left of their frames are for frames of another size.
 MANY, WITHIN = 30, 0.8
+# And so many that end so far beyond it, in its width or height, are for larger frames.
+MOST_OVER, BEYOND = 0.1, 1.1
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,17 @@ def _notes(dataset: Dataset) -> list[str]:
                 f"no box ends beyond {far:.0%} of its frame's width and height; are they for a "
                 "smaller copy of the videos?"
             )
+    over = [video.name for video in dataset.videos if _over(video) > MOST_OVER]
+    if over:
+        notes.append(
+            f"{few(sorted(over))}: many boxes reach far beyond the frame; are they for a larger "
+            "copy of the videos?"
+        )
+    if dataset.videos and not any(video.pixels for video in dataset.videos):
+        notes.append(
+            "no video has pixels: labels and boxes are all that was checked, and only geometry "
+            "nodes can be trained"
+        )
     if jumps:
         notes.append(f"{few(sorted(jumps))}: the box jumps; is it the same object?")
     return notes
@@ -172,6 +185,14 @@ def _jump(track: Track, video: Video) -> int | None:
     neighbours = np.diff(track.frames) == 1
     far = neighbours & (moved > JUMP * np.hypot(video.width, video.height))
     return int(track.frames[np.argmax(far)]) if far.any() else None
+
+
+def _over(video: Video) -> float:
+    """The share of a video's boxes that end far beyond its frame."""
+    if not video.tracks:
+        return 0.0
+    ends = np.concatenate([track.xyxy[:, 2:] for track in video.tracks])
+    return float((ends > BEYOND * np.array([video.width, video.height])).any(-1).mean())
 
 
 def _reach(video: Video) -> float:

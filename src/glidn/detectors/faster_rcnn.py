@@ -57,7 +57,8 @@ def build(weights: str, short_side: int, engine: Engine = "plain") -> FasterRCNN
         except (OSError, RuntimeError) as error:
             raise DataError(
                 f"torchvision's weights could not be downloaded ({error}); download "
-                f"{published.url} elsewhere and give the file: --weights FILE."
+                f"{published.url} elsewhere and give the file (glidn boxes: --weights FILE, else "
+                "--detector FILE), or an ONNX file of another detector (--detector FILE.onnx)."
             ) from error
     else:
         model = _from_file(Path(weights), sizes)

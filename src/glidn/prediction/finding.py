@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TextIO
 
 import numpy as np
@@ -14,6 +15,7 @@ from glidn.tracking import Tracker, TrackSettings
 from glidn.types import Video
 
 BATCH = 8  # frames that a detector gets at once
+LOOKS = 2.5  # that a track waits for its next box at least
 
 
 def detect(
@@ -21,12 +23,21 @@ def detect(
 ) -> Iterator[tuple[int, list[Found]]]:
     """The tracked boxes of every `every`-th frame, from the first; memory stays constant.
 
+    A track outlives at least one look that misses it, however seldom the looks are; of a single
+    look every sure detection is a track.
+
     Raises:
         DataError: the video has no pixels, or cannot be decoded.
     """
+    frames = np.arange(0, video.frames, every)
+    settings = settings or TrackSettings()
+    settings = replace(
+        settings,
+        patience=max(settings.patience, LOOKS * every / video.fps),
+        hits=min(settings.hits, len(frames)),
+    )
     tracker = Tracker(video.fps, settings)
     late = tracker.settings.hits - 1
-    frames = np.arange(0, video.frames, every)
     waiting: dict[int, list[Found]] = {}
     for frame, detections in _looked_at(video, detector, frames):
         waiting[frame] = []

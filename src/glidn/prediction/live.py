@@ -190,11 +190,18 @@ class Stream:
             self._container: Any = av.open(where, format="v4l2" if camera else None, timeout=WAIT)
         except (av.FFmpegError, OSError) as error:
             raise DataError(
-                f"{address} cannot be opened ({error}); is the camera plugged in, or the address "
-                "right?"
+                f"{address} cannot be opened ({_reason(error)}); is "
+                f"{'the camera plugged in' if camera else 'the address right'}?"
             ) from error
         if not self._container.streams.video:
             raise DataError(f"{address} has no video stream.")
+        length = self._container.duration
+        if address.lower().startswith(("http://", "https://")) and length:
+            self._container.close()
+            raise DataError(
+                f"{address} is a recording of {length / av.time_base:.0f} s and nothing live; "
+                "download it, and give glidn predict the file."
+            )
         self._newest: tuple[float, np.ndarray] | None = None
         self._ended = ""
         self._changed = threading.Condition()
@@ -234,12 +241,17 @@ class Stream:
                 if self._ended:
                     break
         except (av.FFmpegError, OSError) as error:
-            ended = str(error)
+            ended = _reason(error)
         finally:
             self._container.close()
             with self._changed:
                 self._ended = ended
                 self._changed.notify()
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's words without its numbers."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def watch_live(

@@ -11,6 +11,7 @@ from glidn.errors import DataError
 from glidn.prediction import result as results
 from glidn.prediction import sources, speaker
 from glidn.prediction.predict import (
+    BOXES_FILE,
     VIDEO_FILE,
     Boxes,
     Progress,
@@ -19,7 +20,7 @@ from glidn.prediction.predict import (
     draw,
     predict,
 )
-from glidn.prediction.result import RESULT_FILE, Result
+from glidn.prediction.result import ACTIONS_FILE, GRAPH_FILE, RESULT_FILE, Result
 from glidn.prediction.sources import Source
 from glidn.prediction.table import Told, told
 from glidn.types import Video
@@ -152,7 +153,8 @@ def teller(
 
 def _read(folder: Path, asked: str, drawn: bool) -> Result | None:
     """What was said of the same before, with all its files."""
-    if not (folder / RESULT_FILE).exists() or (drawn and not (folder / VIDEO_FILE).exists()):
+    wanted = [RESULT_FILE, ACTIONS_FILE, GRAPH_FILE, BOXES_FILE, *[VIDEO_FILE] * drawn]
+    if not all((folder / name).is_file() for name in wanted):
         return None
     try:
         found = results.read(folder / RESULT_FILE)

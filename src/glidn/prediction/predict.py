@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from glidn.config import Engine
-from glidn.detectors import Detector
+from glidn.detectors import Detections, Detector
 from glidn.errors import RunError
-from glidn.files import replacing
+from glidn.files import replacing, write_error
 from glidn.prediction import sources
 from glidn.prediction.finding import detect, noted, reread
 from glidn.prediction.render import save_video
@@ -88,9 +90,14 @@ def predict(
     seconds = settings.window or speaker.window
     stride = settings.stride or speaker.stride
     where = looks(video, speaker, seconds, stride)
-    rows = _rows(video, boxes, settings)
     tally = _Tally(speaker, video.fps)
-    folder.mkdir(parents=True, exist_ok=True)
+    if boxes.detector is not None:
+        boxes = replace(boxes, detector=tally.beside(boxes.detector))
+    rows = _rows(video, boxes, settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
     def report(done: int, total: int) -> None:
         if progress:
@@ -222,6 +229,17 @@ class _Tally:
         self._fps = fps
         self._found: dict[str, list] = {}
         self.person = speaker.person
+        self.detected = 0  # boxes, whether or not a track was made of them
+
+    def beside(self, detector: Detector) -> Detector:
+        """The same detector, its boxes counted."""
+
+        def detect(images: np.ndarray) -> list[Detections]:
+            found = detector(images)
+            self.detected += sum(len(one.scores) for one in found)
+            return found
+
+        return detect
 
     def over(self, rows: Rows) -> Rows:
         for frame, boxes in rows:
@@ -270,7 +288,12 @@ def _notes(
 ) -> list[str]:
     """What a user should know; sentences."""
     notes = []
-    if not tally.categories:
+    if not tally.categories and tally.detected:
+        notes.append(
+            f"{tally.detected:,} boxes were found, and none of them again in the next look; look "
+            "more often (--every)."
+        )
+    elif not tally.categories:
         notes.append("nothing was found: no person and no object in any frame.")
     elif speaker.person not in tally.categories:
         notes.append("no person was found, so nobody acts.")
@@ -289,5 +312,10 @@ def _notes(
             f"the networks that look at pixels were computed by the engine {speaker.engine}."
         )
     if sources.unsteady(video):
-        notes.append("the frame rate varies: times are by the mean rate.")
+        notes.append(
+            "the frame rate varies: times are by the mean rate. To be exact, make it even first: "
+            "ffmpeg -i VIDEO -vf fps=30 even.mp4."
+        )
+    if missing := sources.ends_early(video):
+        notes.append(missing)
     return notes

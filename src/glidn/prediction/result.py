@@ -23,7 +23,7 @@ from glidn.timeline import spread
 from glidn.types import Segment
 
 FORMAT = 1
-RESULT_FILE = "result.json"
+RESULT_FILE, ACTIONS_FILE, GRAPH_FILE = "result.json", "actions.csv", "graph.graphml"
 
 
 @dataclass(frozen=True)
@@ -274,8 +274,8 @@ class Result:
         table = csv.writer(out, lineterminator="\n")
         table.writerow(["label", "start", "end", "score"])
         table.writerows((a.label, a.start, a.end, a.score) for a in self.actions)
-        write_text(folder / "actions.csv", out.getvalue())
-        with replacing(folder / "graph.graphml") as temporary:
+        write_text(folder / ACTIONS_FILE, out.getvalue())
+        with replacing(folder / GRAPH_FILE) as temporary:
             networkx.write_graphml(self.graph(), temporary)
         write_text(folder / RESULT_FILE, json.dumps(self.as_dict(), indent=1) + "\n")
 

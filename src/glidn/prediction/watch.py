@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -92,15 +92,22 @@ def looks(video: Video, speaker: Speaker, seconds: float, stride: float) -> list
 
 
 def rows_of(video: Video) -> Iterator[tuple[int, list[Found]]]:
-    """The boxes that a video comes with, gaps in tracks filled, frame by frame."""
-    tracks = [fill_gaps(track) for track in video.tracks if len(track.frames)]
-    for frame in range(video.frames):
+    """The boxes that a video comes with, by the frames that have any.
+
+    People draw key frames, so gaps in tracks without scores are filled. A detector's boxes are
+    taken as they were found, so that a table that was written says the same when it is read.
+    """
+    tracks = [track if track.scores is not None else fill_gaps(track) for track in video.tracks]
+    frames = np.concatenate([np.zeros(0, np.int64), *(track.frames for track in tracks)])
+    whose = np.repeat(np.arange(len(tracks)), [len(track.frames) for track in tracks])
+    rows = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(t.frames)) for t in tracks)])
+    order = np.lexsort((whose, frames))
+    for frame, places in groupby(order, key=lambda place: int(frames[place])):
         found = []
-        for track in tracks:
-            row = frame - int(track.frames[0])
-            if 0 <= row < len(track.frames):
-                score = math.nan if track.scores is None else float(track.scores[row])
-                found.append(Found(track.name, track.category, track.xyxy[row], score))
+        for place in places:
+            track, row = tracks[whose[place]], rows[place]
+            score = math.nan if track.scores is None else float(track.scores[row])
+            found.append(Found(track.name, track.category, track.xyxy[row], score))
         yield frame, found
 
 

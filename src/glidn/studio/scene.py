@@ -35,7 +35,7 @@ FILES = {
     DRAWN: "video/mp4",
 }
 # The share of the work up to the end of each step.
-PLAYER_DONE, BOXES_DONE = 0.15, 0.9
+PLAYER_DONE = 0.15
 LONGEST_CATEGORY = 60
 
 
@@ -173,7 +173,8 @@ class Scene:
         result = self._ask(
             boxes,
             self.folder / "found",
-            lambda share: report("asking the run", BOXES_DONE + (1 - BOXES_DONE) * share),
+            # Windows are asked as their boxes come.
+            lambda share: report("asking the run", PLAYER_DONE + (1 - PLAYER_DONE) * share),
         )
         self.first = self.result = result
 
@@ -211,7 +212,7 @@ def _counted(detector: Detector, looks: int, report: Report) -> Detector:
         nonlocal seen
         found = []
         for image in images:
-            share = PLAYER_DONE + (BOXES_DONE - PLAYER_DONE) * seen / looks
+            share = PLAYER_DONE + (1 - PLAYER_DONE) * seen / looks
             report(f"looking for people and objects, frame {seen + 1} of {looks}", share)
             found += detector(image[None])
             seen += 1

@@ -6,20 +6,16 @@ What a file is, its content says; its name is only shown.
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from PIL import Image
-
 from glidn.errors import DataError, GlidnError
 from glidn.prediction import sources
 from glidn.types import Video
-from glidn.video import IMAGE_ERRORS
 
 # Formats that hold all they need. FFmpeg also reads playlists, which name other files and
 # addresses; those are not among them.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,mp3,wav,flac,aac,m4v"
 )
-WANTED = "drop an mp4, mov, webm, mkv or avi file"
-LEAST_SIDE, MOST_PIXELS = 16, 8192 * 4320
+MOST_PIXELS = 8192 * 4320
 LONGEST_NAME = 120
 
 
@@ -62,7 +58,7 @@ async def receive(chunks: AsyncIterator[bytes], path: Path, name: str, most: int
                     raise too_large(name, most)
                 file.write(chunk)
         if not count:
-            raise RefusedError(400, f"{name} is empty; {WANTED}.")
+            raise RefusedError(400, f"{name} is empty; {sources.WANTED}.")
     except OSError as error:
         path.unlink(missing_ok=True)
         raise RefusedError(
@@ -79,57 +75,20 @@ def open_upload(path: Path, name: str) -> Video:
     Raises:
         RefusedError: it is something else, or cannot be decoded.
     """
-    _check_content(path, name)
     try:
+        sources.check_content(path, FORMATS)
         video = sources.open_file(path)
     except DataError as error:
         raise RefusedError(415, without_path(str(error), path, name)) from error
-    if video.frames < 2:
-        raise RefusedError(415, f"{name} holds a single picture; what is done shows in motion.")
-    size = f"{name} is {video.width}x{video.height} pixels"
-    if min(video.width, video.height) < LEAST_SIDE:
-        raise RefusedError(
-            415, f"{size}; nothing can be seen in less than {LEAST_SIDE}x{LEAST_SIDE}."
-        )
     if video.width * video.height > MOST_PIXELS:
-        raise RefusedError(415, f"{size}; the most is as many as 8192x4320 have. Scale it down.")
+        raise RefusedError(
+            415,
+            f"{name} is {video.width}x{video.height} pixels; the most is as many as 8192x4320 "
+            "have. Scale it down.",
+        )
     return video
 
 
 def without_path(sentence: str, path: Path, name: str) -> str:
     """A sentence about a stored file, told of the file that its owner knows."""
     return sentence.replace(f"the video {path}", name).replace(str(path), name)
-
-
-def _check_content(path: Path, name: str) -> None:
-    import av
-
-    try:
-        with av.open(str(path), options={"format_whitelist": FORMATS}) as container:
-            if not container.streams.video:
-                raise RefusedError(415, f"{name} holds sound and no picture; {WANTED}.")
-    except av.FFmpegError as error:
-        if _is_image(path):
-            raise RefusedError(
-                415, f"{name} is a still image, and what is done shows in motion; {WANTED}."
-            ) from error
-        if _begins_as_mp4(path):
-            raise RefusedError(
-                415, f"{name} begins as an mp4 does, and has no end: it was cut off; copy it again."
-            ) from error
-        raise RefusedError(
-            415, f"{name} is no video that can be read, whatever its name says; {WANTED}."
-        ) from error
-
-
-def _begins_as_mp4(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
-
-
-def _is_image(path: Path) -> bool:
-    try:
-        with Image.open(path):
-            return True
-    except IMAGE_ERRORS:
-        return False
