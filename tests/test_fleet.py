@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -244,3 +245,14 @@ def test_without_ray_the_way_to_it_is_told(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SettingError, match=r"pip install glidn\[ray\]"):
         fleet.check(Fleet())
+
+
+@needs_ray
+def test_a_cluster_that_is_not_there_is_one_sentence(run, clips):
+    """Would catch: minutes of waiting for nobody. In a process that has no Ray yet."""
+    words = predict(run, "out", "--ray", "127.0.0.1:1")
+    called = subprocess.run(
+        [sys.executable, "-m", "glidn", *words], capture_output=True, text=True, timeout=100
+    )
+    assert called.returncode == 2 and called.stderr.count("\n") == 1
+    assert "no Ray cluster answers at 127.0.0.1:1: " in called.stderr

@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -159,6 +160,10 @@ def _started(fleet: Fleet) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not fleet.address:
+        # Its ports are open to the network, and whoever may use them may run anything.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
     from ray import data
 
@@ -169,9 +174,10 @@ def _started(fleet: Fleet) -> Iterator[None]:
         yield
         return
     try:
+        _reach(fleet.address)
         with _silent():
             ray.init(**_options(fleet), log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = (
             f"no Ray cluster answers at {fleet.address}" if fleet.address else "Ray cannot start"
         )
@@ -183,6 +189,13 @@ def _started(fleet: Fleet) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise an OSError where nobody listens, for which Ray itself would wait minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextlib.contextmanager
@@ -207,8 +220,6 @@ def _options(fleet: Fleet) -> dict[str, Any]:
         "num_cpus": max(fleet.workers, os.cpu_count() or 1),
         "object_store_memory": OBJECT_STORE,
         "include_dashboard": False,
-        # Whoever reaches Ray's ports may run anything.
-        "_node_ip_address": "127.0.0.1",
     }
 
 
