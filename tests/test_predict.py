@@ -300,7 +300,8 @@ def test_two_broken_videos_of_five_cost_only_themselves(run, tmp_path, capsys, m
         """The videos that were done anew."""
         assert main([*command, *more]) == 1
         printed = capsys.readouterr().out
-        assert printed.count("cannot be decoded") == 2
+        assert printed.count("is no video that can be read") == 1
+        assert printed.count("is empty; copy or download it again") == 1
         assert "2 of 5 videos could not be done" in printed
         told = [line for line in printed.splitlines() if line.startswith("predictions")]
         return [Path(line.split(":")[0]).name for line in told if "there already" not in line]
@@ -309,7 +310,7 @@ def test_two_broken_videos_of_five_cost_only_themselves(run, tmp_path, capsys, m
     done = sorted(path.parent.name for path in Path("predictions").glob("*/result.json"))
     assert done == ["0", "1", "2"]
     assert again() == []
-    Path("predictions/1/annotated.mp4").unlink()
+    Path("predictions/1/actions.csv").unlink()
     film(tmp_path / "clips" / "2.mp4", frames=13)
     assert again() == ["1", "2"]
     assert again("--stride", "0.2") == ["0", "1", "2"]
@@ -332,7 +333,7 @@ def bad_image(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (bad_text, "cannot be decoded"),
+        (bad_text, "is no video that can be read, whatever its name says; give an mp4"),
         (bad_image, "is a still image"),
         (lambda folder: folder / "nowhere.mp4", "does not exist"),
         (lambda folder: folder, "neither videos"),

@@ -184,7 +184,10 @@ def not_videos(folder: Path) -> dict[str, tuple[bytes, str]]:
         "notes.mp4": (b"Milk, bread, a video.\n" * 50, "no video that can be read"),
         "list.mp4": (playlist, "no video that can be read"),
         "concat.mp4": (b"ffconcat version 1.0\nfile /etc/passwd\n", "no video that can be read"),
-        "half.mp4": (b"\x00\x00\x00\x14ftypisom" + bytes(999), "was cut off; copy it again"),
+        "half.mp4": (
+            b"\x00\x00\x00\x14ftypisom" + bytes(999),
+            "was cut off; copy or download it again",
+        ),
         "empty.mp4": (b"", "is empty"),
     }
 

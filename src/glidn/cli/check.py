@@ -57,7 +57,8 @@ def main(arguments: list[str]) -> int:
     counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
     print(f"{asked.path} ({found.kind}): {counts}.")
     frames = "every frame" if asked.pixels else "three frames each"
-    print(f"Pixels: {found.opened:,} videos opened, {frames}." if found.opened else "No pixels.")
+    nothing = "No pixels. Labels and boxes were checked; networks that look at pixels need them."
+    print(f"Pixels: {found.opened:,} videos opened, {frames}." if found.opened else nothing)
     many = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     print(f"{many}." if problems else "No problem found.")
     return 1 if problems else 0

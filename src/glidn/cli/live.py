@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from glidn.detectors import Detector
-from glidn.files import write_text
+from glidn.files import replacing
 from glidn.prediction.live import Moment, Stream, watch_live
 from glidn.prediction.speaker import Speaker
 
@@ -25,29 +25,30 @@ def run(address: str, speaker: Speaker, detector: Detector, window: float, out: 
         GlidnError: it cannot be opened, or the run is not made for it.
     """
     stream = Stream(address)
-    rows = [",".join(["seconds", "latency", *(f'"{name}"' for name in speaker.classes)])]
     terminal = sys.stdout.isatty()
     last: Moment | None = None
     shown = -10 * EVERY
-    try:
-        for moment in watch_live(stream, speaker, detector, window):
-            last = moment
-            if moment.scores is not None:
-                scores = [f"{score:.4f}" for score in moment.scores]
-                rows.append(",".join([f"{moment.seconds:.3f}", f"{moment.latency:.3f}", *scores]))
-            if moment.seconds - shown >= EVERY * (1 if terminal else 10):
-                shown = moment.seconds
-                print(
-                    ("\r\x1b[K" if terminal else "") + line(moment, speaker.classes),
-                    end="" if terminal else "\n",
-                    flush=True,
-                )
-    except KeyboardInterrupt:
-        pass  # how a live view is meant to end
-    finally:
-        stream.close()
-        if len(rows) > 1:
-            write_text(out / "live.csv", "\n".join(rows) + "\n")
+    with replacing(out / "live.csv") as temporary, temporary.open("w", encoding="utf-8") as file:
+        names = (f'"{name}"' for name in speaker.classes)
+        file.write(",".join(["seconds", "latency", *names]) + "\n")
+        try:
+            for moment in watch_live(stream, speaker, detector, window):
+                last = moment
+                if moment.scores is not None:
+                    scores = [f"{score:.4f}" for score in moment.scores]
+                    row = [f"{moment.seconds:.3f}", f"{moment.latency:.3f}", *scores]
+                    file.write(",".join(row) + "\n")
+                if moment.seconds - shown >= EVERY * (1 if terminal else 10):
+                    shown = moment.seconds
+                    print(
+                        ("\r\x1b[K" if terminal else "") + line(moment, speaker.classes),
+                        end="" if terminal else "\n",
+                        flush=True,
+                    )
+        except KeyboardInterrupt:
+            pass  # how a live view is meant to end
+        finally:
+            stream.close()
     print()
     if last is None:
         print(f"glidn: {address} gave no frame{': ' if stream.reason else ''}{stream.reason}.")

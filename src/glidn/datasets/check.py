@@ -164,11 +164,6 @@ def _notes(dataset: Dataset) -> list[str]:
             f"{few(sorted(over))}: many boxes reach far beyond the frame; are they for a larger "
             "copy of the videos?"
         )
-    if dataset.videos and not any(video.pixels for video in dataset.videos):
-        notes.append(
-            "no video has pixels: labels and boxes are all that was checked, and only geometry "
-            "nodes can be trained"
-        )
     if jumps:
         notes.append(f"{few(sorted(jumps))}: the box jumps; is it the same object?")
     return notes

@@ -14,7 +14,8 @@ from glidn.prediction.watch import Found, Rows
 from glidn.tracking import Tracker, TrackSettings
 from glidn.types import Video
 
-BATCH = 8  # frames that a detector gets at once
+BATCH = 8  # frames that a detector gets at once,
+PIXELS = 2**25  # as long as they have no more pixels than this: one frame of 8K
 LOOKS = 2.5  # that a track waits for its next box at least
 
 
@@ -56,12 +57,13 @@ def _looked_at(
     video: Video, detector: Detector, frames: np.ndarray
 ) -> Iterator[tuple[int, Detections]]:
     assert video.pixels is not None
+    batch = max(1, min(BATCH, PIXELS // (video.width * video.height)))
     images: list[np.ndarray] = []
     numbers: list[int] = []
     for number, image in zip(frames.tolist(), video.pixels.each(frames), strict=True):
         images.append(image)
         numbers.append(number)
-        if len(images) == BATCH:
+        if len(images) == batch:
             yield from zip(numbers, detector(np.stack(images)), strict=True)
             images, numbers = [], []
     if images:

@@ -5,6 +5,7 @@ what is legible at 640 x 360 looks alike at 3840 x 2160. A frame that is less th
 is enlarged. Nothing but boxes, lines and labels changes it.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ OBJECTS: tuple[Colour, ...] = (
     (146, 156, 255),
     (208, 160, 255),
     (190, 232, 255),
+    (134, 226, 132),
+    (255, 158, 214),
 )
 
 
@@ -232,9 +235,11 @@ class Overlay:
 
 
 def colour(seen: Seen) -> Colour:
-    """By track, the same in every frame and every run."""
+    """By track, the same in every frame and every run; numbers in a row get colours in a row."""
     inks = PERSONS if seen.person else OBJECTS
-    return inks[zlib.crc32(seen.track.encode("utf-8", "replace")) % len(inks)]
+    number = re.search(r"\d+$", seen.track)
+    place = int(number[0]) if number else zlib.crc32(seen.track.encode("utf-8", "replace"))
+    return inks[place % len(inks)]
 
 
 def name(seen: Seen) -> str:
