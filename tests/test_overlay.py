@@ -203,8 +203,10 @@ def test_nothing_changes_where_nothing_is_drawn():
 
 def test_a_tracks_colour_is_its_own_and_persons_are_warm():
     """Catches colours by row or by Python's salted hash, and persons that look like objects."""
-    cup, other = seen(0, 0, 9, 9, "cup 1"), seen(5, 5, 70, 70, "cup 1")
+    cup, other = seen(0, 0, 9, 9, "cup"), seen(5, 5, 70, 70, "cup")
     assert overlay.colour(cup) == overlay.colour(other) == (146, 156, 255)
+    numbered = [seen(0, 0, 9, 9, f"cup {number}") for number in range(1, 8)]
+    assert len({overlay.colour(box) for box in numbered}) == 7
     for person in (False, True):
         for number in range(20):
             red, _, blue = overlay.colour(seen(0, 0, 9, 9, str(number), person))
