@@ -79,6 +79,7 @@ SECTIONS = {
     "cache": Section(
         "Cached and uncached epochs", "cached_epochs.py", "The paper's CAD-120 settings."
     ),
+    "waiting": Section("Waiting for input", "waiting.py", "Aim: below 5 % of a training."),
     "training": Section(
         "Many small trainings",
         "many_trainings.py",

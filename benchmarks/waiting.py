@@ -64,7 +64,7 @@ def share(data: Dataset, config: RunConfig, folder: Path) -> tuple[float, float]
     material = prepare(data, config, None)
     names = [video.name for video in data.videos if video.split != "test"]
     network = build(config.nodes, config.view, material.widths, len(data.classes), config.backbone)
-    network.measure(material.of(names)) if hasattr(material, "of") else None
+    material.measure(network, names)
     source = Waited(material.source(names, 0))
     began = time.perf_counter()
     fit({"local": network}, source, config.train, None, None, folder)
