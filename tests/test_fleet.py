@@ -85,7 +85,7 @@ def test_several_processes_say_what_one_says_and_go_on_where_they_stopped(ray, r
     alone = capsys.readouterr().out
     assert main(predict(run, "both", "--ray", "--workers", "2")) == 1
     both = capsys.readouterr().out
-    assert "clips/text.mp4 cannot be decoded" in both
+    assert "clips/text.mp4 is no video that can be read" in both
     assert both.endswith("glidn: 1 of 4 videos could not be done.\n")
     assert sorted(both.splitlines()) == sorted(alone.replace("alone/", "both/").splitlines())
     assert contents(Path("both")) == contents(Path("alone"))
@@ -93,7 +93,7 @@ def test_several_processes_say_what_one_says_and_go_on_where_they_stopped(ray, r
     table = parquet.read_table(Path("both", TABLE_FILE))
     rows = table.to_pylist()
     assert [row["video"] for row in rows] == ["text", "v0", "v1", "v2"]
-    assert "text.mp4 cannot be decoded" in rows[0]["error"] and rows[0]["label"] is None
+    assert "text.mp4 is no video that can be read" in rows[0]["error"] and rows[0]["label"] is None
     for row in rows[1:]:
         said = results.read(Path(row["folder"], "result.json"))
         assert (row["source"], row["seconds"], row["error"]) == (said.video, said.seconds, None)
