@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from glidn.errors import GlidnError, SettingError
 from glidn.files import write_error
@@ -140,7 +140,7 @@ def _over(
         override_num_blocks=len(items),
     )
     done = rows.map(
-        _Worker,
+        cast(Any, _Worker),  # a class whose objects are called
         fn_constructor_args=(packed(build), str(Path.cwd()), str(notes)),
         compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
