@@ -174,7 +174,7 @@ def not_videos(folder: Path) -> dict[str, tuple[bytes, str]]:
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
     said = {
         "photo.png": "a still image",
-        "one.gif": "a single picture",
+        "one.gif": "a still image",
         "song.wav": "sound and no picture",
         "tiny.mp4": "2x2 pixels; nothing can be seen",
         "single.mp4": "a single picture",
