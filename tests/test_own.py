@@ -11,7 +11,7 @@ import torch
 from glidn import experiment, losses, runs
 from glidn.batch import collate
 from glidn.cli import main
-from glidn.cli.train import _kinds
+from glidn.cli.train import kinds_of
 from glidn.config import NodesConfig, TrainConfig, ViewConfig
 from glidn.datasets.table import write_table
 from glidn.distillation import objective
@@ -288,8 +288,8 @@ def test_the_papers_tables_keep_their_protocol(tmp_path, capsys):
 
 
 def test_a_short_word_for_nodes():
-    assert _kinds(["--nodes", "small,geometry", "--out", "x"]) == [
+    assert kinds_of(["--nodes", "small,geometry", "--out", "x"]) == [
         *("--nodes.kinds", "[small,geometry]", "--out", "x")
     ]
-    assert _kinds(["--nodes=crop"]) == ["--nodes.kinds", "[crop]"]
-    assert _kinds(["--nodes.kinds", "[crop]"]) == ["--nodes.kinds", "[crop]"]
+    assert kinds_of(["--nodes=crop"]) == ["--nodes.kinds", "[crop]"]
+    assert kinds_of(["--nodes.kinds", "[crop]"]) == ["--nodes.kinds", "[crop]"]

@@ -142,6 +142,8 @@ def check_content(path: Path, formats: str = "") -> None:
     """
     import av
 
+    if not path.exists():
+        raise DataError(f"{path} does not exist; check its name.")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty; copy or download it again.")
     if path.suffix.lower() in IMAGE_SUFFIXES or _is_image(path):
