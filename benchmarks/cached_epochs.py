@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from glidn import datasets
+from glidn import datasets, memory
 from glidn.datasets.synthetic import SyntheticConfig, write_cad120
 from glidn.material import Material, prepare
 from glidn.model import build
@@ -32,6 +32,7 @@ def seconds(what: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=12)
     asked = parser.parse_args()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from glidn import memory
 from glidn.batch import Batch
 from glidn.config import Context, RunConfig
 from glidn.losses import binary_cross_entropy
@@ -42,6 +43,7 @@ def batch(config: RunConfig, videos: int) -> Batch:
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", choices=["i3d", "slowfast"], default="i3d")
     parser.add_argument("--batch", type=int, default=1)

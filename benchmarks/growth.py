@@ -12,7 +12,6 @@
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,8 @@ import torch
 from matplotlib import pyplot
 from safetensors.torch import load_file, save_file
 
-from complete_graph import MOST_DENSE, WIDTH, layer_way, median_seconds, nodes_of
+from complete_graph import MOST_DENSE, WIDTH, layer_way, median_seconds, nodes_of, peak_gib
+from glidn import memory
 from glidn.attention import GraphAttention
 from glidn.prediction.predict import Boxes, predict
 from glidn.prediction.speaker import load
@@ -61,7 +61,7 @@ def nodes(runs: int) -> tuple[Curve, Curve]:
     for count in NODES:
         x = nodes_of(count, backward=False)
         with torch.no_grad():
-            ways = [layer_way(layer, x, False, one) for one in (False, True)]
+            ways = [layer_way(layer, x, backward=False, dense=one) for one in (None, True)]
             found = median_seconds(ways[: 2 if count <= MOST_DENSE else 1], runs)
         ours.append((count, found[0]))
         dense += [(count, one) for one in found[1:]]
@@ -95,7 +95,7 @@ def one_length(
         began = time.perf_counter()
         predict(video, speaker, Boxes("known", rows=boxes(frames)), Path(folder))
         took = time.perf_counter() - began
-    answer.put((took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+    answer.put((took, peak_gib()))
 
 
 def lengths(run: Path) -> list[tuple[int, float, float]]:
@@ -152,6 +152,7 @@ def plot(path: Path, curves: dict[str, Sequence[tuple[float, float]]], x: str, y
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=3)

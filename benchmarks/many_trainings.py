@@ -1,6 +1,6 @@
 """Many small trainings: one after another, as a script would, against all cores at once.
 
-    python benchmarks/many_trainings.py [--data demo/data] [--seeds 2]
+    python benchmarks/many_trainings.py [--data demo/data] [--seeds 5]
 
 The folds and seeds of the local and the global view of `cad120.tracks` on geometry nodes, 30 epochs
 each. "One after another" is the training loop in one process: with all cores for each training, and
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from glidn import datasets, evaluation, experiment, protocol, runs
+from glidn import datasets, evaluation, experiment, memory, protocol, runs
 from glidn.config import Context, RunConfig
 from glidn.material import prepare
 from glidn.recipes import cad120, variants
@@ -56,9 +56,10 @@ def verdicts(every: list[Job]) -> list[list[int]]:
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("demo/data"))
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     data, cores = datasets.load(asked.data), torch.get_num_threads()
     times, said = [], []

@@ -16,6 +16,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from glidn import memory
 from glidn.prediction import sources
 from glidn.prediction.predict import Boxes, Settings, boxes_from, draw, predict
 from glidn.prediction.speaker import Speaker, load
@@ -42,6 +43,7 @@ class Clock:
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--video", type=Path, required=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glidn import clips, datasets, multiview
+from glidn import clips, datasets, memory, multiview
 from glidn.backbones.blocks import normalise
 from glidn.config import RunConfig
 from glidn.datasets.synthetic import CharadesConfig, write_charades
@@ -47,6 +47,7 @@ def thirty_seconds(folder: Path) -> Video:
 
 
 def main() -> None:
+    memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", choices=["i3d", "slowfast"], default="i3d")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -3,12 +3,15 @@
 import functools
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
-from lightning.fabric import Fabric
 from torch import nn
 
 from glidn.config import TrainConfig
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 def count() -> int:
@@ -47,8 +50,11 @@ def share(network: nn.Module) -> None:
             torch.distributed.broadcast(value, 0)
 
 
-def fabric(train: TrainConfig) -> Fabric:
+def fabric(train: TrainConfig) -> "Fabric":
     """The engine: one device, or data-parallel processes under torchrun on one machine or many."""
+    # Takes three seconds, which those who do not train need not wait for.
+    from lightning.fabric import Fabric
+
     if count() == 1:
         return Fabric(accelerator="auto", devices=1, precision=train.precision)
     _join()

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -26,6 +25,9 @@ from glidn.errors import RunError
 from glidn.files import replacing, write_error, write_text
 from glidn.model import AnyNetwork
 from glidn.sources import Ask, Source
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 class Teacher(Protocol):
@@ -214,7 +216,7 @@ def _judged(
     judge: Source,
     train: TrainConfig,
     weights: Tensor | None,
-    fabric: Fabric,
+    fabric: "Fabric",
 ) -> dict[str, float]:
     """Every view's loss on the videos held back, in eval mode, and its accuracy."""
     together.eval()
@@ -325,7 +327,7 @@ def _teaching(
     return peers[0] if peers else None
 
 
-def _summed(sums: Mapping[str, float], fabric: Fabric) -> dict[str, float]:
+def _summed(sums: Mapping[str, float], fabric: "Fabric") -> dict[str, float]:
     """The same over all processes."""
     if processes.count() == 1:
         return dict(sums)

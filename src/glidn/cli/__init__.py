@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from glidn import __version__
+from glidn import __version__, memory
 from glidn.errors import GlidnError, nearest
 
 # command: (what it does, shown by glidn --help)
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         # Schedulers end jobs so: as with Ctrl-C, nothing half-written is to stay.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    memory.keep()
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0
