@@ -1,10 +1,10 @@
 """Many small trainings: one after another, as a script would, against all cores at once.
 
-    python benchmarks/many_trainings.py [--data demo/data] [--seeds 5]
+    python benchmarks/many_trainings.py [--data demo/data] [--seeds 2]
 
-The folds and seeds of the local and the global view of `cad120.tracks` on geometry nodes, 30 epochs
-each. "One after another" is the training loop in one process: with all cores for each training, and
-with one. Predictions of the same training are compared between the ways.
+The folds and seeds of the local and the global view of `cad120.tracks` on geometry nodes. "One
+after another" is the training loop in one process: with all cores for each training, and with one.
+Predictions of the same training are compared between the ways.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from glidn.reproduction.schedule import Job, train_all
 from glidn.types import Dataset
 
 CONTEXTS: tuple[Context, ...] = ("local", "global")
-EPOCHS = 30
 
 
 def jobs(folder: Path, data: Dataset, seeds: int, threads: int) -> list[Job]:
@@ -31,7 +30,7 @@ def jobs(folder: Path, data: Dataset, seeds: int, threads: int) -> list[Job]:
     base = cad120.tracks()
     for seed in range(seeds):
         for context in CONTEXTS:
-            train = replace(base.train, epochs=EPOCHS, seed=seed, threads=threads)
+            train = replace(base.train, seed=seed, threads=threads)
             config: RunConfig = variants.alone(replace(base, train=train), context)
             folds = protocol.folds(data)
             path = folder / f"{context}{seed}"
@@ -59,7 +58,7 @@ def main() -> None:
     memory.keep()  # as the command line does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("demo/data"))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=2)
     asked = parser.parse_args()
     data, cores = datasets.load(asked.data), torch.get_num_threads()
     times, said = [], []

@@ -82,12 +82,14 @@ def test_several_processes_say_what_one_says_and_go_on_where_they_stopped(ray, r
     from pyarrow import parquet
 
     assert main(predict(run, "alone")) == 1
-    alone = capsys.readouterr().out
+    alone = capsys.readouterr()
     assert main(predict(run, "both", "--ray", "--workers", "2")) == 1
-    both = capsys.readouterr().out
-    assert "clips/text.mp4 is no video that can be read" in both
-    assert both.endswith("glidn: 1 of 4 videos could not be done.\n")
-    assert sorted(both.splitlines()) == sorted(alone.replace("alone/", "both/").splitlines())
+    both = capsys.readouterr()
+    for said in (alone, both):
+        assert "clips/text.mp4 is no video that can be read" in said.err
+        assert said.err.endswith("glidn: 1 of 4 videos could not be done.\n")
+    lines = alone.out.replace("alone/", "both/").splitlines()
+    assert sorted(both.out.splitlines()) == sorted(lines)
     assert contents(Path("both")) == contents(Path("alone"))
 
     table = parquet.read_table(Path("both", TABLE_FILE))

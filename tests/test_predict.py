@@ -299,11 +299,11 @@ def test_two_broken_videos_of_five_cost_only_themselves(run, tmp_path, capsys, m
     def again(*more: str) -> list[str]:
         """The videos that were done anew."""
         assert main([*command, *more]) == 1
-        printed = capsys.readouterr().out
-        assert printed.count("is no video that can be read") == 1
-        assert printed.count("is empty; copy or download it again") == 1
-        assert "2 of 5 videos could not be done" in printed
-        told = [line for line in printed.splitlines() if line.startswith("predictions")]
+        printed = capsys.readouterr()
+        assert printed.err.count("is no video that can be read") == 1
+        assert printed.err.count("is empty; copy or download it again") == 1
+        assert "2 of 5 videos could not be done" in printed.err
+        told = [line for line in printed.out.splitlines() if line.startswith("predictions")]
         return [Path(line.split(":")[0]).name for line in told if "there already" not in line]
 
     assert again() == ["0", "1", "2"]

@@ -1,5 +1,6 @@
 """glidn features RECIPE [--data.root DIR] [any setting of glidn train] [--ray [ADDRESS]]"""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -63,10 +64,10 @@ def _fill(config: RunConfig, fleet: Fleet | None) -> int:
             looks += done.value or 0
             if done.error:
                 failed += 1
-                print(f"glidn: {videos[done.at].name}: {done.error}")
+                print(f"glidn: {videos[done.at].name}: {done.error}", file=sys.stderr)
     print(f"{folder}: {looks:,} looks at {len(videos) - failed:,} videos.")
     if failed:
-        print(f"glidn: {failed} of {len(videos)} videos could not be done.")
+        print(f"glidn: {failed} of {len(videos)} videos could not be done.", file=sys.stderr)
     return 1 if failed else 0
 
 

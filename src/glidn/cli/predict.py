@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -108,7 +109,7 @@ def _predict(found: argparse.Namespace, fleet: Fleet | None) -> int:
         table.write(found.out / table.TABLE_FILE, sorted(every, key=lambda one: names[one.video]))
     failed = sum(bool(one.error) for one in every)
     if failed:
-        print(f"glidn: {failed} of {len(videos)} videos could not be done.")
+        print(f"glidn: {failed} of {len(videos)} videos could not be done.", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -150,7 +151,7 @@ def _live(found: argparse.Namespace) -> int:
 
 def _say(one: "Told") -> None:
     if one.error:
-        print(f"glidn: {one.error}")
+        print(f"glidn: {one.error}", file=sys.stderr)
         return
     words = ", ".join(f"{label} {score:.2f}" for label, score in one.best)
     there = " It was there already." if one.before else ""

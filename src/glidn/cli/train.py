@@ -1,6 +1,7 @@
 """glidn train RECIPE [--out RUN] [--data.root DIR] [--nodes KINDS] [any setting]"""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -100,7 +101,8 @@ def say_unread(folds: Sequence[Mapping[str, str]]) -> int:
     """The test videos that could not be read, at the end; the exit code."""
     unread = {video: reason for fold in folds for video, reason in fold.items()}
     for video, reason in unread.items():
-        print(f"glidn: test video {video} could not be read and ranks last: {reason}")
+        sentence = f"glidn: test video {video} could not be read and ranks last: {reason}"
+        print(sentence, file=sys.stderr)
     return 1 if unread else 0
 
 
