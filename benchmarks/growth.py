@@ -15,6 +15,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def lengths(run: Path) -> list[tuple[int, float, float]]:
     return found
 
 
-def videos() -> tuple[Curve, Curve]:
+def videos(runs: int) -> tuple[Curve, Curve]:
     """Seconds to open the features of so many videos: in one mapped file, and in one file each."""
     mapped, apart = [], []
     for count in VIDEOS:
@@ -121,22 +122,27 @@ def videos() -> tuple[Curve, Curve]:
                 value = torch.full(FEATURES, float(number))
                 store.put(str(number), value)
                 save_file({"features": value}, folder / f"{number}.safetensors")
-            began = time.perf_counter()
-            opened = Store(folder)
-            for number in range(count):
-                opened.get(str(number))
-            mapped.append((count, time.perf_counter() - began))
-            began = time.perf_counter()
-            for number in range(count):
-                load_file(folder / f"{number}.safetensors")
-            apart.append((count, time.perf_counter() - began))
+            ways = [partial(one, folder, count) for one in (read_mapped, read_apart)]
+            for curve, seconds in zip((mapped, apart), median_seconds(ways, runs), strict=True):
+                curve.append((count, seconds))
     return mapped, apart
 
 
+def read_mapped(folder: Path, count: int) -> None:
+    opened = Store(folder)
+    for number in range(count):
+        opened.get(str(number))
+
+
+def read_apart(folder: Path, count: int) -> None:
+    for number in range(count):
+        load_file(folder / f"{number}.safetensors")
+
+
 def slope(curve: Curve) -> float:
-    """The exponent of growth over the last two points."""
-    (x1, y1), (x2, y2) = curve[-2:]
-    return float(np.log(y2 / y1) / np.log(x2 / x1))
+    """The exponent of growth over the last three points."""
+    x, y = np.log(curve[-3:]).T
+    return float(np.polyfit(x, y, 1)[0])
 
 
 def plot(path: Path, curves: dict[str, Sequence[tuple[float, float]]], x: str, y: str) -> None:
@@ -168,7 +174,7 @@ def main() -> None:
     print("| length | seconds a second of video | peak memory, GiB |\n|---|---|---|")
     for seconds, took, peak in found:
         print(f"| {seconds:,} s | {took / seconds:.3f} | {peak:.2f} |")
-    mapped, apart = videos()
+    mapped, apart = videos(asked.runs)
     print("\n| videos | opening, against 10 videos | a file each / ours |\n|---|---|---|")
     for (count, seconds), (_, other) in zip(mapped, apart, strict=True):
         print(f"| {count:,} | {seconds / mapped[0][1]:,.1f} | {other / seconds:.1f} |")

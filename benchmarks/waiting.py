@@ -76,8 +76,8 @@ def share(data: Dataset, config: RunConfig, folder: Path) -> tuple[float, float]
 def main() -> None:
     memory.keep()  # as the command line does
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    print(f"{torch.get_num_threads()} threads\n")
-    print("| input | share of waiting | seconds a step |\n|---|---|---|")
+    cores = torch.get_num_threads()
+    print("| input | threads | share of waiting | seconds a step |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = SyntheticConfig(repetitions=1, frames=30, width=128, height=128)
@@ -110,8 +110,10 @@ def main() -> None:
             ),
         }
         for kind, (data, settings) in ways.items():
+            threads = settings.train.threads or cores
+            torch.set_num_threads(threads)
             waited, step = share(data, settings, folder / kind)
-            print(f"| {kind} | {100 * waited:.1f}% | {step:.3f} |", flush=True)
+            print(f"| {kind} | {threads} | {100 * waited:.1f}% | {step:.3f} |", flush=True)
 
 
 if __name__ == "__main__":
