@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from glidn import datasets, memory
+from glidn import datasets, memory, processes
 from glidn.datasets.synthetic import SyntheticConfig, write_cad120
 from glidn.material import Material, prepare
 from glidn.model import build
@@ -55,6 +55,7 @@ def measure(data: Dataset, cache: Path, folder: Path) -> None:
     network = build(config.nodes, config.view, material.widths, len(data.classes))
     names = [video.name for video in data.videos]
     source = material.source(names, 0)
+    processes.fabric(config.train)  # its import takes seconds, once
     epoch = seconds(lambda: fit({"local": network}, source, config.train, None, None, folder))
     print(f"{len(names)} videos, {torch.get_num_threads()} threads\n")
     print("| part of an epoch | seconds a video |\n|---|---|")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from glidn import datasets, memory
+from glidn import datasets, memory, processes
 from glidn.batch import Batch
 from glidn.config import RunConfig
 from glidn.datasets.synthetic import (
@@ -66,6 +66,7 @@ def share(data: Dataset, config: RunConfig, folder: Path) -> tuple[float, float]
     network = build(config.nodes, config.view, material.widths, len(data.classes), config.backbone)
     material.measure(network, names)
     source = Waited(material.source(names, 0))
+    processes.fabric(config.train)  # its import takes seconds, once
     began = time.perf_counter()
     fit({"local": network}, source, config.train, None, None, folder)
     whole = time.perf_counter() - began

@@ -272,6 +272,6 @@ def _alone() -> Iterator[None]:
     import fcntl
 
     path = Path(tempfile.gettempdir()) / f"glidn-{os.getuid()}.lock"
-    with path.open("w") as file:
+    with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
