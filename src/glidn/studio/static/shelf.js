@@ -75,6 +75,10 @@ export class Shelf {
   #tell(row, job, current) {
     const { task } = job;
     const open = task.state === "waiting" || task.state === "working";
+    if (current && !row.item.classList.contains("current")) {
+      // Once the page has made room for the video.
+      requestAnimationFrame(() => row.item.scrollIntoView({ block: "nearest", inline: "center" }));
+    }
     row.item.classList.toggle("current", current);
     row.item.classList.toggle("idle", job.ready && !open);
     row.name.disabled = !job.ready;
