@@ -56,12 +56,11 @@ class GraphAttention(nn.Module):
             (*, M, out_dim); zero for a node with no edge.
         """
         h = self.project(x).unflatten(-1, (self.heads, -1))  # (*, M, A, d)
-        received, sent = self._ends(x)  # (*, M, A)
         if self._is_large(x, edges):
+            received, sent = self._ends(x)
             out = complete.attend(h, received, sent, edges[..., 0, :], self.slope)
         else:
-            mixed = self._softmax(received, sent, edges) @ h.transpose(-3, -2)  # (*, A, M, d)
-            out = (mixed * _has_edges(edges)).transpose(-3, -2)
+            out = (self.weights(x, edges) @ h.transpose(-3, -2)).transpose(-3, -2)
         return out.flatten(-2)  # (*, M, out_dim)
 
     def weights(self, x: Tensor, edges: Tensor, rows: Tensor | None = None) -> Tensor:
