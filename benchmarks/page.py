@@ -86,6 +86,12 @@ SECTIONS = {
         "many_trainings.py --data {data}",
         "Trainings of `cad120.tracks`, on the generated demo's boxes.",
     ),
+    "stacked": Section(
+        "Models trained as a stack",
+        "stacked_models.py --data {data}",
+        "Time of a step for each model of a stack, against that of a model alone: why many small "
+        "trainings are shared out to processes, and not stacked.",
+    ),
     "predict": Section(
         "Predict and its parts",
         "predict_parts.py --run {run} --video {video} --detector {detector}",
