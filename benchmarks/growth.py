@@ -185,7 +185,9 @@ def plot(path: Path, curves: dict[str, list[Point]], x: str) -> None:
     for name, points in curves.items():
         sizes = [point.size for point in points]
         time_axes.plot(sizes, [point.seconds for point in points], marker="o", label=name)
-        memory_axes.plot(sizes, [point.gib for point in points], marker="o", label=name)
+        memory_axes.plot(
+            sizes, [point.gib for point in points], marker="o", label=name, clip_on=False
+        )
     time_axes.set(xscale="log", yscale="log", xlabel=x, ylabel="seconds")
     memory_axes.set(xscale="log", ylim=(0, None), xlabel=x, ylabel="peak memory of a process, GiB")
     for axes in (time_axes, memory_axes):
