@@ -26,7 +26,8 @@ HEAD = """# Benchmarks
 Ratios, each of things that were measured in turn in one run: times on one machine mean little on
 another. Written by `make bench`, section by section; what was tried, and what failed, is in
 [LOG.md](LOG.md). Scores that choose settings are made by two scripts without timing,
-`inner_cross_validation.py` and `timed_baselines.py` (figures in [results](../results)).
+`inner_cross_validation.py` and `timed_baselines.py` (figures in [results](../results)). No GPU was
+at hand: nothing here is measured on one.
 """
 
 

@@ -85,7 +85,7 @@ def main() -> None:
         write_cad120(folder / "cad120", config)
         write_charades(folder / "charades", CharadesConfig(train=8, test=1, seconds=10, size=256))
         few, many = (datasets.load(folder / one) for one in ("cad120", "charades"))
-        # Frozen features of a video take a quarter of a minute.
+        # Frozen features of a video take ten seconds.
         some = replace(few, videos=few.videos[:12])
         tracks, base, i3d = cad120.tracks(), cad120.base(), charades.i3d()
         assert i3d.clips is not None

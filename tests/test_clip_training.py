@@ -1,10 +1,7 @@
 """Clips that are cut as training goes by: the same for any number of loaders and processes."""
 
 import json
-import os
-import socket
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import make_agents
 import make_clips
 from glidn import evaluation, experiment, many_labels, protocol, runs
 from glidn.config import ClipsConfig, DistillConfig, RunConfig
@@ -309,18 +307,12 @@ decoded = [v.name for v in data.videos if v.split == "test" and v.pixels.decoded
 
 def in_two_processes(folder: Path, *words: str) -> list[list[str]]:
     """Train and test by torchrun on gloo; the test videos that each process decoded."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     script = folder.parent / "worker.py"
     script.write_text(WORKER)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
-        *(f"--master-port={port}", str(script), str(folder), *words),
-    ]
+    options = ("--nproc-per-node=2", f"--master-port={make_agents.free_port()}")
     done = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+        make_agents.command(*options, str(script), str(folder), *words),
+        env=make_agents.environment(),
         capture_output=True,
         text=True,
         timeout=300,

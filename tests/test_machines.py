@@ -1,15 +1,13 @@
 """Training and testing over machines, each an agent of torchrun, of which one loses its worker."""
 
-import os
 import signal
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import make_agents
 from glidn import many_labels, runs
 from make_clips import config
 from test_clip_training import assert_moved_alike, log, train
@@ -42,22 +40,16 @@ experiment.train_fold(runs.read(out), "test", material, die("training"), die("te
 
 
 def on_two_machines(folder: Path, *words: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     script = folder.parent / "worker.py"
     script.write_text(WORKER)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"),
-        *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"),
-        *("--max-restarts=3", "--monitor-interval=0.2", str(script), str(folder), *words),
-    ]
-    env = os.environ | {
-        "PYTHONPATH": str(Path(__file__).parent),
-        "OMP_NUM_THREADS": "1",
-        # As docs/reproduce.md says.
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-    }
+    meeting = f"--rdzv-endpoint=127.0.0.1:{make_agents.free_port()}"
+    command = make_agents.command(
+        *("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", meeting),
+        *("--local-addr=127.0.0.1", "--max-restarts=3", "--monitor-interval=0.2"),
+        *(str(script), str(folder), *words),
+    )
+    # As docs/reproduce.md says.
+    env = make_agents.environment() | {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     machines = [
         subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(2)
