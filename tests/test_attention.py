@@ -102,6 +102,45 @@ def test_weights_are_what_forward_uses(case):
     torch.testing.assert_close(layer(x, edges), mixed)
 
 
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4, 7, 8, 9, 15, 16, 17])
+@pytest.mark.parametrize("width", [1, 24, 25, 44, 45, 99, 100, 399, 400])
+@pytest.mark.parametrize("everybody", [True, False])
+def test_small_graphs_are_the_plain_form(nodes, width, everybody):
+    """On both sides of every size from which PyTorch's own kernels are used, with gradients.
+
+    Graph 0 has scores of tens of thousands, graph 1 a node that listens to nobody.
+    """
+    torch.manual_seed(nodes * width)
+    layer = GraphAttention(6, 2 * width, 2, glorot=True).double()
+    x = torch.randn(3, nodes, 6, dtype=torch.float64)
+    x[0] *= 1e4
+    x.requires_grad_()
+    edges = torch.rand(3, 1 if everybody else nodes, nodes) < 0.7
+    edges[1, 0] = False
+
+    h = layer.project(x).unflatten(-1, (2, width))
+    received, sent = (
+        torch.einsum("gmad,ad->gam", h, ends[..., 0]) for ends in (layer.receive, layer.send)
+    )
+    scores = received[..., None] + sent[..., None, :]
+    scores = torch.where(scores > 0, scores, 0.2 * scores)
+    weights = scores.masked_fill(~edges[:, None], -1e300).softmax(-1) * edges[:, None]
+    plain = torch.einsum("gaij,gjad->giad", weights, h).flatten(-2)
+
+    ours = layer(x, edges)
+    inputs = [x, *layer.parameters()]
+    for graph in range(3):  # their sizes differ too much to be looked at together
+        some, same = ours[graph], plain[graph]
+        torch.testing.assert_close(some, same, rtol=1e-9, atol=1e-9 * x[graph].abs().max().item())
+        gradients, expected = (
+            torch.autograd.grad(out.sin().sum(), inputs, retain_graph=True) for out in (some, same)
+        )
+        # Where a gradient is the rest of what cancels out, it is as exact as what did.
+        close = 1e-8 * max(right.abs().max().item() for right in expected)
+        for mine, right in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(mine, right, rtol=1e-8, atol=close)
+
+
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="10 features cannot be shared out evenly to 3 heads"):
         GraphAttention(4, 10, 3)

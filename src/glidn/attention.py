@@ -12,6 +12,10 @@ from glidn import complete
 # (benchmarks/complete_graph.py batches). On a GPU nobody has measured: there it is where the scores
 # of one head take 1 GB.
 MANY, MANY_ON_GPU = 1024, 16_384
+# On a CPU, PyTorch works number by number at products of fewer multiplications than this, and at a
+# softmax over fewer scores than fill a vector register (benchmarks/small_graphs.py).
+FEW_NODES, FEW_MULTIPLICATIONS = 4, 400
+FEW_SCORES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8
 
 
 class GraphAttention(nn.Module):
@@ -60,7 +64,12 @@ class GraphAttention(nn.Module):
             received, sent = self._ends(x)
             out = complete.attend(h, received, sent, edges[..., 0, :], self.slope)
         else:
-            out = (self.weights(x, edges) @ h.transpose(-3, -2)).transpose(-3, -2)
+            weights, listens = self._softmax(*self._ends(x), edges), _listens(edges)
+            # Of both matrices the smaller one is silenced where nobody is listened to.
+            if _by_size(h) and h.shape[-3] > h.shape[-1]:
+                out = _gather(weights, h) * listens.mT[..., None]
+            else:
+                out = _gather(weights * listens[..., None], h)
         return out.flatten(-2)  # (*, M, out_dim)
 
     def weights(self, x: Tensor, edges: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -77,7 +86,7 @@ class GraphAttention(nn.Module):
         if rows is not None:
             received = received[..., rows, :]
             edges = edges if edges.shape[-2] == 1 else edges[..., rows, :]
-        return self._softmax(received, sent, edges) * _has_edges(edges)
+        return self._softmax(received, sent, edges) * _listens(edges)[..., None]
 
     def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(*, M, A) and (*, M, A): the parts of a node's scores as it receives and as it sends."""
@@ -98,7 +107,10 @@ class GraphAttention(nn.Module):
         scores = F.leaky_relu(received.mT[..., None] + sent.mT[..., None, :], self.slope)
         if not same:
             scores = scores.masked_fill(~edges.unsqueeze(-3), least)
-        return scores.softmax(-1)
+        if not _by_size(scores) or not 0 < scores.shape[-1] < FEW_SCORES:
+            return scores.softmax(-1)
+        likely = (scores - scores.detach().amax(-1, keepdim=True)).exp()
+        return likely / likely.sum(-1, keepdim=True)
 
     def _is_large(self, x: Tensor, edges: Tensor) -> bool:
         """Whether the graph is complete, and so large that its matrix had better not be made."""
@@ -107,6 +119,27 @@ class GraphAttention(nn.Module):
         return complete_graph and x.shape[-2] >= many and not torch.compiler.is_exporting()
 
 
-def _has_edges(edges: Tensor) -> Tensor:
-    """(*, R, M) -> (*, 1, R, 1): which nodes listen to anybody."""
-    return edges.any(-1)[..., None, :, None]
+def _gather(weights: Tensor, h: Tensor) -> Tensor:
+    """(*, A, R, M) and (*, M, A, d) -> (*, R, A, d): the weighted sums."""
+    rows, nodes, width = weights.shape[-2], weights.shape[-1], h.shape[-1]
+    few = _by_size(h) and 0 < rows * nodes <= FEW_NODES**2
+    if not few or rows * nodes * width >= FEW_MULTIPLICATIONS:
+        return (weights @ h.transpose(-3, -2)).transpose(-3, -2)
+    senders, sums = h.unbind(-3), []
+    for row in weights.unbind(-2):
+        first, *others = (weight[..., None] for weight in row.unbind(-1))  # (*, A, 1)
+        total = first * senders[0]
+        for weight, sender in zip(others, senders[1:], strict=True):
+            total = torch.addcmul(total, weight, sender)
+        sums.append(total)
+    return torch.stack(sums, -3)
+
+
+def _by_size(x: Tensor) -> bool:
+    """Whether sizes may choose how it is computed: not in a file, where they are left open."""
+    return x.device.type == "cpu" and not torch.compiler.is_exporting()
+
+
+def _listens(edges: Tensor) -> Tensor:
+    """(*, R, M) -> (*, 1, R): which nodes listen to anybody."""
+    return edges.any(-1)[..., None, :]

@@ -41,14 +41,15 @@ class Remembered:
     """What a teacher says of every video and variant, asked once.
 
     Attributes:
-        logits: per video (variants, K).
+        logits: (V, variants, K).
+        rows: where each video is in them.
     """
 
-    logits: Mapping[str, Tensor]
+    logits: Tensor
+    rows: Mapping[str, int]
 
     def __call__(self, batch: Batch) -> Tensor:
-        pairs = zip(batch.videos, batch.variants, strict=True)
-        return torch.stack([self.logits[video][variant] for video, variant in pairs])
+        return self.logits[[self.rows[video] for video in batch.videos], list(batch.variants)]
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,15 @@ def consult(network: AnyNetwork, source: Source, batch: int = 32) -> Remembered:
     """What a frozen teacher, in eval mode, says of all that its student will see."""
     network.eval()
     device = next(network.parameters()).device
-    logits: dict[str, list[Tensor]] = {video: [] for video in source.videos}
     rows = range(len(source.videos))
     asked = [
         [(row, variant) for row in rows[start : start + batch]]
         for variant in range(source.variants)
         for start in range(0, len(rows), batch)
     ]
-    for found in source.batches(asked):
-        said = network(found.to(device)).logits
-        for video, row in zip(found.videos, said, strict=True):
-            logits[video].append(row)
-    return Remembered({video: torch.stack(rows) for video, rows in logits.items()})
+    said = torch.cat([network(found.to(device)).logits for found in source.batches(asked)])
+    logits = said.unflatten(0, (source.variants, len(rows))).transpose(0, 1)
+    return Remembered(logits, {video: row for row, video in enumerate(source.videos)})
 
 
 def fit(
@@ -272,7 +270,8 @@ def _order(source: Source, epoch: int) -> list[Ask]:
         if source.variants
         else torch.full((videos,), epoch)
     )
-    return [(row, int(variants[row])) for row in order.tolist()]
+    looks = variants.tolist()
+    return [(row, looks[row]) for row in order.tolist()]
 
 
 def _shares(order: Sequence[Ask], train: TrainConfig) -> list[_Share]:
