@@ -60,6 +60,13 @@ SECTIONS = {
         "512 features; dense time over ours: above 1 ours is faster. `attention.MANY` is set by "
         "it.",
     ),
+    "small": Section(
+        "Graphs of a few nodes",
+        "small_graphs.py layers",
+        "A layer with its backward pass: PyTorch's kernels over ours, above 1 ours is faster. "
+        "They work number by number at products of fewer than 400 multiplications, and at a "
+        "softmax over fewer scores than fill a vector register (16 with AVX-512, else 8).",
+    ),
     "hour": Section(
         "An hour of video in one graph",
         "complete_graph.py hour",
@@ -86,6 +93,12 @@ SECTIONS = {
         "Many small trainings",
         "many_trainings.py --data {data}",
         "Trainings of `cad120.tracks`, on the generated demo's boxes.",
+    ),
+    "products": Section(
+        "A small training step against its matrix products",
+        "small_graphs.py step --data {data}",
+        "What the arithmetic allows: nothing that learns this network can be quicker than its "
+        "products, here repeated alone, at the same sizes and from warm memory.",
     ),
     "stacked": Section(
         "Models trained as a stack",
