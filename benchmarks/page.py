@@ -103,8 +103,8 @@ SECTIONS = {
     "stacked": Section(
         "Models trained as a stack",
         "stacked_models.py --data {data}",
-        "Time of a step for each model of a stack, against that of a model alone: why many small "
-        "trainings are shared out to processes, and not stacked.",
+        "Time of a step for each model of a stack (torch.func, vmap), against that of a model "
+        "alone: why many small trainings are shared out to processes, and not stacked.",
     ),
     "predict": Section(
         "Predict and its parts",
