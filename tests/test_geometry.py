@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from glidn.boxes import sample_frames
 from glidn.features import steps_of
-from glidn.geometry import OCTAVES, WIDTH, geometry
+from glidn.geometry import OCTAVES, WIDTH, _octaves, geometry
 from glidn.transforms import Variation, vary
 from glidn.types import Track, Video
 from make import dataset
@@ -67,6 +69,23 @@ def test_the_frame_rate_does_not_matter():
     )
     np.testing.assert_allclose(slow[:, 1, :4], fast[:, 1, :4], atol=5e-3)
     np.testing.assert_allclose(octave_energies(slow, 1), octave_energies(fast, 1), atol=0.15)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 15, 400])
+@pytest.mark.parametrize("fps", [0.5, 7.5, 30.0, 240.0])
+def test_bands_and_energies_are_those_of_plain_gaussian_filters(frames: int, fps: float):
+    edges = np.random.default_rng(frames).normal(size=(frames, 4)).cumsum(0) / 100
+
+    def plain(x: np.ndarray, seconds: float) -> np.ndarray:
+        return gaussian_filter1d(x, seconds * fps, axis=0, mode="nearest")
+
+    finer, expected = edges, []
+    for seconds in OCTAVES:
+        band = finer - plain(edges, seconds)
+        energy = plain(band**2, 2 * seconds)
+        expected += [np.arcsinh(band / 0.01), np.log(np.sqrt(energy) + 1e-3)]
+        finer = plain(edges, seconds)
+    np.testing.assert_allclose(_octaves(edges, fps), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_mirrored_video_is_mirrored_and_nothing_else():
