@@ -5,7 +5,8 @@
 
 `layers` is what set `attention.FEW_NODES` and its neighbours: a layer with its backward pass where
 PyTorch's kernels do everything, against ours. `step` takes a step of `cad120.tracks` on all videos,
-notes every matrix product of it, and repeats these alone. One thread; medians of alternating runs.
+notes every operation of it, and repeats them alone: all, and only the matrix products. One thread;
+medians of alternating runs.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from stacked_models import CONTEXTS, alone
 
 NODES = (1, 2, 3, 4, 5, 8, 12, 15, 16)
 WIDTHS = (32, 512)
+PRODUCTS = {"mm", "addmm", "bmm", "baddbmm"}
 EVERY = 5_040  # nodes of all graphs together: 84 videos of 30 steps of 2 nodes
 
 
@@ -60,28 +62,31 @@ def layers(runs: int) -> None:
         print(f"| {nodes} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |", flush=True)
 
 
-class Products(TorchDispatchMode):
-    """Notes the matrix products that are computed, with what they were computed from."""
+class Operations(TorchDispatchMode):
+    """Notes the operations that are computed, with what they were computed from."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[Any, tuple]] = []
+        self.calls: list[tuple[Any, tuple, dict]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket.__name__ in {"mm", "addmm", "bmm", "baddbmm"}:
-            self.calls.append((func, args))
+        self.calls.append((func, args, kwargs or {}))
         return func(*args, **(kwargs or {}))
 
     def again(self) -> None:
-        for func, args in self.calls:
-            func(*args)
+        for func, args, kwargs in self.calls:
+            func(*args, **kwargs)
+
+    def products_again(self) -> None:
+        for func, args, kwargs in self.calls:
+            if func.overloadpacket.__name__ in PRODUCTS:
+                func(*args, **kwargs)
 
 
 def steps(data: Dataset, runs: int) -> None:
     print(f"{len(data.videos)} videos a step, 1 thread, medians of {runs} runs.\n")
-    print(
-        "| view | MFLOP of products | a step, ms | against its products alone |\n|---|---|---|---|"
-    )
+    print("| view | MFLOP of products | a step, ms | its operations alone | its products alone |")
+    print("|---|---|---|---|---|")
     for context in CONTEXTS:
         config = variants.alone(cad120.tracks(), context)
         material = prepare(data, config, None)
@@ -91,12 +96,14 @@ def steps(data: Dataset, runs: int) -> None:
         network = build(config.nodes, config.view, material.widths, len(data.classes), None).train()
         material.measure(network, names)
         step = alone(network, config, source, 0)
-        with Products() as products, FlopCounterMode(display=False) as counter:
+        with Operations() as noted, FlopCounterMode(display=False) as counter:
             step()
+        ways = [torch.enable_grad()(step), noted.again, noted.products_again]
         with torch.no_grad():
-            whole, bare = median_seconds([torch.enable_grad()(step), products.again], runs)
+            whole, every, bare = median_seconds(ways, runs)
         flop = counter.get_total_flops() / 1e6
-        print(f"| {context} | {flop:.0f} | {1000 * whole:.1f} | {whole / bare:.1f} |", flush=True)
+        shares = f"{100 * every / whole:.0f}% | {100 * bare / whole:.0f}%"
+        print(f"| {context} | {flop:.0f} | {1000 * whole:.1f} | {shares} |", flush=True)
 
 
 def main() -> None:

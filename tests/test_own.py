@@ -21,6 +21,8 @@ from glidn.model import Network, build
 from glidn.protocol import choose, folds, hold_back, strata
 from glidn.sources import InMemory
 from glidn.training import fit, seeded
+from glidn.types import Segment
+from glidn.windows import timed
 from make import CLASSES, dataset, samples
 
 TRAIN = TrainConfig(epochs=7, batch=4, lr=0.03, decay_every=99, threads=1, class_weights=3.0)
@@ -251,6 +253,18 @@ def test_too_little_is_said(tmp_path: Path, capsys):
     assert "fewer than 3 training videos: b (0 in fold part" in said
     assert "fewer than 5 videos are tested in part1 (3), part2 (2), part3 (2) and 1 more" in said
     assert not notes(dataset(60), folds(dataset(60)))
+
+
+def test_too_little_of_timed_labels_counts_these_and_not_the_videos_own():
+    made = dataset(60)
+    parts = [("rest" if n else "rare", 0.0, 1.0) for n in range(60)]
+    videos = tuple(
+        replace(video, segments=(Segment(*part),))
+        for video, part in zip(made.videos, parts, strict=True)
+    )
+    learnt = timed(replace(made, videos=videos))
+    (note,) = notes(learnt, folds(learnt))
+    assert "fewer than 3 training videos: rare (0 in fold anna);" in note
 
 
 def test_one_class_is_nothing_to_learn(tmp_path: Path, capsys):

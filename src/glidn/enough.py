@@ -44,7 +44,7 @@ def notes(dataset: Dataset, folds: Sequence[Fold]) -> list[str]:
 
 def _scarce(dataset: Dataset, folds: Sequence[Fold]) -> list[str]:
     """Classes with too few training videos: "drinking (1 in fold anna)", the worst fold of each."""
-    shown = {video.name: labels_of(video) for video in dataset.videos}
+    shown = {video.name: labels_of(video, dataset.task) for video in dataset.videos}
     worst: dict[str, tuple[int, str]] = defaultdict(lambda: (OF_A_CLASS, ""))
     for fold in folds:
         count = Counter(label for name in fold.train for label in shown[name])

@@ -111,7 +111,8 @@ def _by_chance(dataset: Dataset, parts: int, seed: int) -> tuple[Fold, ...]:
         raise SettingError(
             f"data.parts is {parts}, and {dataset.root} has {len(names)} videos; make fewer parts."
         )
-    dealt = _dealt(names, strata([labels_of(video) for video in dataset.videos]), seed)
+    kinds = strata([labels_of(video, dataset.task) for video in dataset.videos])
+    dealt = _dealt(names, kinds, seed)
     part = {name: place % parts for place, name in enumerate(dealt)}
     return tuple(
         Fold(
@@ -152,9 +153,14 @@ def hold_back(
     )
 
 
-def labels_of(video: Video) -> set[str]:
-    """What a video shows: its one label, else those with times."""
-    return {video.label} if video.label else {segment.label for segment in video.segments}
+def labels_of(video: Video, task: str) -> set[str]:
+    """What a video shows of that which `Dataset.task` learns: its one label, or those with times.
+
+    A video may have both.
+    """
+    if video.label and task != "timed":
+        return {video.label}
+    return {segment.label for segment in video.segments}
 
 
 def strata(shown: Sequence[Collection[Hashable]]) -> list[str]:
