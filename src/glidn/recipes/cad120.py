@@ -90,6 +90,6 @@ def timed() -> RunConfig:
     return replace(
         base,
         data=DataConfig(samples="windows", steps=15, variants=2),
-        view=replace(base.view, context="global", time=True),
-        train=replace(base.train, epochs=15),
+        view=replace(base.view, context="global", embed=64, width=64, time=True),
+        train=replace(base.train, epochs=40),
     )
