@@ -199,6 +199,15 @@ def test_the_confusion_matrix_stands_alone():
     np.testing.assert_allclose(shares, [0.12 + 0.88 * s for s in (0.75, 0.25, 1)], atol=0.005)
 
 
+def test_the_words_beside_a_confusion_matrix_of_short_names_are_not_cut():
+    root = ElementTree.fromstring(confusion.svg([[1, 0], [0, 1]], ("a", "b")))
+    ends = [text for text in root.iter() if text.attrib.get("text-anchor") == "end"]
+    assert "predicted →" in [text.text for text in ends]
+    for text in ends:
+        assert float(text.attrib["x"]) >= 6 * len(text.text or ""), text.text
+        assert float(text.attrib["y"]) >= 12, text.text
+
+
 def test_cases_take_every_outcome_in_turn_and_do_not_repeat(trained):
     arms = sources.read(trained.student).arms
     every = choose(arms, most=100)

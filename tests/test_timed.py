@@ -253,4 +253,6 @@ def test_the_page_shows_timelines_from_the_best_to_the_worst(run):
         for piece in timeline.pieces(row)
     ]
     assert told == wanted
-    assert "labelled windows of the test videos" in page
+    labels = sum(len(video.segments) for video in dataset().videos)
+    assert f"Accuracy over {labels} timed labels of the test videos" in page
+    assert not re.search(r"<small>\d+ videos?</small>", page), "classes count labels, not videos"

@@ -10,6 +10,7 @@ from glidn.report.sources import Arm
 from glidn.report.spread import Line
 
 CELL, GAP, LETTER = 36, 2, 6.4
+ACROSS = "predicted →"
 # From this share of a row on, numbers are written in the colour of the paper.
 DARK = 0.55
 
@@ -46,14 +47,14 @@ def figure(
     """
     counts = np.asarray(matrix)
     names = [spaced(name) for name in classes]
-    room = max(map(len, names)) * LETTER + 10
+    room = max(map(len, [ACROSS, *names])) * LETTER + 10
     left, top = room, room * 0.77 + 14
     side = CELL * len(names)
     right = room * 0.64 - CELL / 2
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     right_count = int(np.trace(counts))
     parts = [
-        tag("text", "predicted →", x=left - 8, y=top - 24, text_anchor="end", class_="axis"),
+        tag("text", ACROSS, x=left - 8, y=top - 24, text_anchor="end", class_="axis"),
         tag("text", "true ↓", x=left - 8, y=top - 7, text_anchor="end", class_="axis"),
     ]
     for number, name in enumerate(names):
@@ -111,7 +112,7 @@ def section(arms: Sequence[Arm]) -> Html:
     """The matrices side by side, then accuracies by class and by subject."""
     seeds = len(arms[0].runs)
     over = f", summed over {seeds} seeds" if seeds > 1 else ""
-    what = "the test videos’ labelled windows" if arms[0].is_timed else "test videos"
+    what = "the test videos’ timed labels" if arms[0].is_timed else "test videos"
     shown = [arm for arm in arms if arm.view != "none"] or list(arms)
     matrices = [
         tag(

@@ -126,7 +126,8 @@ def _how_measured(sources: Sources) -> str:
 
 def _tested(arm: Arm) -> str:
     if arm.is_timed:
-        return f"{count(arm.videos, 'labelled window')} of the test videos"
+        shown = f"{count(arm.videos, 'timed label')} of the test videos"
+        return f"{shown}, told when each begins and ends"
     return count(arm.videos, "test video")
 
 

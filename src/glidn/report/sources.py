@@ -56,7 +56,7 @@ class Arm:
 
     @property
     def is_timed(self) -> bool:
-        """Whether a video has labels one after the other, and `videos` are windows of it."""
+        """Whether a video has labels one after the other, and `videos` counts those."""
         return self.runs[0].task == "timed"
 
     @property

@@ -57,7 +57,8 @@ def table(
 
 
 def _line(name: str, values: Sequence[tuple[Arm, Line]], scale: Scale) -> Html:
-    _, first = values[0]
+    arm, first = values[0]
+    counted = count(first.videos, "timed label" if arm.is_timed else "video")
     spoken = "; ".join(f"{arm.name} {line.percent:.1f}" for arm, line in values)
     marks = [Mark(line.percent, arm.view) for arm, line in values]
     if first.chance is not None:
@@ -65,7 +66,7 @@ def _line(name: str, values: Sequence[tuple[Arm, Line]], scale: Scale) -> Html:
         marks.append(Mark(first.chance, "chance"))
     return tag(
         "tr",
-        tag("th", name, tag("small", count(first.videos, "video")), scope="row", class_="what"),
+        tag("th", name, tag("small", counted), scope="row", class_="what"),
         tag("td", plot(scale, marks, spoken), class_="plot"),
         *(tag("td", f"{line.percent:.1f}", class_=f"number {arm.view}") for arm, line in values),
     )
