@@ -152,6 +152,7 @@ BAD = {
         "videos.csv line 2: the video 'v1' is empty: it has 0 frames",
     ),
     "no frame rate": ({"videos": [("20,10", "20,0")]}, "videos.csv line 3: fps is 0"),
+    "ticks for frames": ({"videos": [("20,10", "20,90000")]}, "videos.csv line 3: fps is 90000"),
     "no size": ({"videos": [("30,64", "30,0")]}, "videos.csv line 2: the frame is 0x48"),
     "split": ({"videos": [("anna,", "anna,val")]}, "videos.csv line 2: split is 'val'"),
     "video twice": (

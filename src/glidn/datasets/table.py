@@ -38,6 +38,7 @@ VIDEO_COLUMNS = ("video", "frames", "fps", "width", "height")
 VIDEO_COLUMNS_OPTIONAL = ("file", "subject", "split", "label")
 LABEL_COLUMNS = ("video", "label", "start", "end")
 SPLITS = ("train", "test", "")
+FASTEST = 10_000  # frames a second; above, it is the clock of a file and not its frame rate
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _wrong_video(
     if frames < 1:
         what = f"the video {name!r} is empty: it has {frames:g} frames"
         wrong.append((what, "Give the number of its frames, or remove its row"))
-    if fps <= 0:
+    if fps <= 0 or fps > FASTEST:
         wrong.append((f"fps is {fps:g}", "Give the frames a second, such as 30"))
     if min(size) <= 0:
         what = f"the frame is {size[0]:g}x{size[1]:g}"
