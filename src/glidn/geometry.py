@@ -86,16 +86,27 @@ def _smooth(x: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     The first and the last frame go on for ever. By Fourier transforms, because the widest Gaussian
     of a video at 30 frames a second takes more than a thousand multiplications a frame.
     """
-    radii = (4 * sigmas + 0.5).astype(int)
-    most = int(radii.max())
+    frames = x.shape[1]
+    halves = [_half(sigma, frames) for sigma in sigmas]
+    most = max(map(len, halves)) - 1
     padded = np.pad(x, ((0, 0), (most, most), (0, 0)), mode="edge")
     length = fft.next_fast_len(padded.shape[1], real=True)
-    away = np.minimum(np.arange(length), length - np.arange(length))  # from frame 0, in a circle
-    near = away <= radii[:, None]
-    weights = near * np.exp(-0.5 * (away / sigmas[:, None]) ** 2)  # (O, length)
-    weights /= weights.sum(1, keepdims=True)
+    weights = np.zeros((len(sigmas), length))
+    for row, half in zip(weights, halves, strict=True):
+        row[: len(half)] = half
+        row[length - len(half) + 1 :] = half[:0:-1]  # what lies before, in a circle
     spectra = fft.rfft(weights)[..., None] * fft.rfft(padded, length, axis=1)
-    return fft.irfft(spectra, length, axis=1)[:, most : most + x.shape[1]]
+    return fft.irfft(spectra, length, axis=1)[:, most : most + frames]
+
+
+def _half(sigma: float, frames: int) -> np.ndarray:
+    """A Gaussian's weights of a frame and of those after it, four sigmas or `frames` far.
+
+    From `frames` on, a frame is past the end wherever one stands: the last weight is for them all.
+    """
+    half = np.exp(-0.5 * (np.arange(int(4 * sigma + 0.5) + 1) / sigma) ** 2)
+    half /= 2 * half.sum() - half[0]
+    return np.append(half[:frames], half[frames:].sum()) if len(half) > frames else half
 
 
 def _compress(difference: np.ndarray) -> np.ndarray:
