@@ -18,6 +18,7 @@ import torch
 
 from glidn import datasets, memory, processes
 from glidn.datasets.synthetic import SyntheticConfig, write_cad120
+from glidn.learner import Lesson
 from glidn.material import Material, prepare
 from glidn.model import build
 from glidn.recipes import cad120
@@ -56,7 +57,7 @@ def measure(data: Dataset, cache: Path, folder: Path) -> None:
     names = [video.name for video in data.videos]
     source = material.source(names, 0)
     processes.fabric(config.train)  # its import takes seconds, once
-    epoch = seconds(lambda: fit({"local": network}, source, config.train, None, None, folder))
+    epoch = seconds(lambda: fit([Lesson({"local": network}, folder)], source, config.train))
     print(f"{len(names)} videos, {torch.get_num_threads()} threads\n")
     print("| part of an epoch | seconds a video |\n|---|---|")
     for part, took in (

@@ -17,11 +17,11 @@ import torch
 from glidn import memory
 from glidn.batch import Batch
 from glidn.config import Context, RunConfig
+from glidn.learner import make_optimizer
 from glidn.losses import binary_cross_entropy
 from glidn.model import build
 from glidn.recipes import charades
 from glidn.regions import step_frames
-from glidn.training import make_optimizer
 
 RUNS, CLASSES = 5, 157
 

@@ -94,7 +94,7 @@ def steps(data: Dataset, runs: int) -> None:
         source = material.source(names, 0)
         seeded(0, context)
         network = build(config.nodes, config.view, material.widths, len(data.classes), None).train()
-        material.measure(network, names)
+        material.measure([network], names)
         step = alone(network, config, source, 0)
         with Operations() as noted, FlopCounterMode(display=False) as counter:
             step()

@@ -22,11 +22,12 @@ from glidn import datasets, memory
 from glidn.batch import Batch
 from glidn.config import Context, RunConfig
 from glidn.distillation import objective
+from glidn.learner import make_optimizer
 from glidn.material import prepare
 from glidn.model import build
 from glidn.recipes import cad120, variants
 from glidn.sources import Source
-from glidn.training import make_optimizer, seeded
+from glidn.training import seeded
 from glidn.types import Dataset
 
 MODELS = (2, 5, 10)
@@ -103,7 +104,7 @@ def measure(data: Dataset, context: Context, runs: int) -> None:
     def network(seed: int) -> nn.Module:
         seeded(seed, context)
         made = build(config.nodes, config.view, material.widths, len(data.classes), None)
-        material.measure(made, names)
+        material.measure([made], names)
         return made.train()
 
     several = [[network(seed) for seed in range(count)] for count in MODELS]

@@ -25,6 +25,7 @@ from glidn.datasets.synthetic import (
     write_cad120,
     write_charades,
 )
+from glidn.learner import Lesson
 from glidn.material import prepare
 from glidn.model import build
 from glidn.recipes import cad120, charades
@@ -64,11 +65,11 @@ def share(data: Dataset, config: RunConfig, folder: Path) -> tuple[float, float]
     material = prepare(data, config, None)
     names = [video.name for video in data.videos if video.split != "test"]
     network = build(config.nodes, config.view, material.widths, len(data.classes), config.backbone)
-    material.measure(network, names)
+    material.measure([network], names)
     source = Waited(material.source(names, 0))
     processes.fabric(config.train)  # its import takes seconds, once
     began = time.perf_counter()
-    fit({"local": network}, source, config.train, None, None, folder)
+    fit([Lesson({"local": network}, folder)], source, config.train)
     whole = time.perf_counter() - began
     steps = config.train.epochs * -(-len(names) // config.train.batch)
     return source.seconds / whole, whole / steps

@@ -7,7 +7,7 @@ import torch
 
 from glidn.batch import Sample, collate
 from glidn.config import NodesConfig, ViewConfig
-from glidn.model import Network, build
+from glidn.model import Network, build, measure
 from make import CLASSES, samples
 
 NODES = NodesConfig(kinds=("geometry", "crop", "small"), small_width=5, small_size=8)
@@ -40,7 +40,7 @@ def network(context: str, **settings: object) -> Network:
 def test_a_video_is_judged_alike_alone_and_in_a_batch(material, context, settings):
     """Videos have 2 to 4 slots, so all but the fullest are padded in the batch."""
     net = network(context, **settings)
-    net.measure(material)
+    measure([net], material)
     together = net(collate(material)).logits
     for row, sample in enumerate(material):
         alone = net(collate([sample])).logits[0]
@@ -58,7 +58,7 @@ def test_every_kind_of_node_is_heard(material):
 
 def test_geometry_is_standardised_over_real_training_nodes(material):
     net = network("local")
-    net.measure(material)
+    measure([net], material)
     standardised = net.encode.kinds["geometry"]
     rows = torch.cat([s.variants[0]["geometry"][s.real[0]] for s in material])
     batch = collate(material)
@@ -75,7 +75,7 @@ def test_a_constant_feature_stays_harmless():
     net = network("local")
     flat = [replace(s, variants=({**s.variants[0], "geometry": s.variants[0]["geometry"] * 0},))
             for s in map(rich, samples(3))]  # fmt: skip
-    net.measure(flat)
+    measure([net], flat)
     one = torch.ones(1, 1, 1, 7)
     assert (net.encode.kinds["geometry"](one, torch.ones(1, 1, 1, dtype=torch.bool)) == 1).all()
 

@@ -17,6 +17,7 @@ from glidn.datasets.table import write_table
 from glidn.distillation import objective
 from glidn.enough import notes
 from glidn.errors import DataError, SettingError
+from glidn.learner import Lesson
 from glidn.model import Network, build
 from glidn.protocol import choose, folds, hold_back, strata
 from glidn.sources import InMemory
@@ -44,7 +45,7 @@ def weights(net: Network) -> torch.Tensor:
 def trained(folder: Path, train: TrainConfig, judged: bool = True, progress=None) -> Network:
     net = network()
     judge = InMemory(HELD) if judged else None
-    fit({"local": net}, InMemory(TRAINED), train, None, None, folder, progress, judge, WEIGHTS)
+    fit([Lesson({"local": net}, folder)], InMemory(TRAINED), train, progress, judge, WEIGHTS)
     return net
 
 
@@ -221,7 +222,7 @@ def test_what_is_held_back_is_neither_trained_on_nor_tested(tmp_path: Path, monk
     imported(tmp_path, "video,label", count=25, classes="aaaab")
     seen = []
 
-    def spy(networks, source, train, distill, teacher, folder, progress, judge, weights):
+    def spy(lessons, source, train, progress, judge, weights):
         seen.append((set(source.videos), set(judge.videos), weights.tolist()))
 
     monkeypatch.setattr(experiment, "fit", spy)

@@ -240,7 +240,7 @@ def here(monkeypatch):
         schedule._materials.clear()
         for wave in schedule._waves(jobs):
             for job in wave:
-                schedule._train(job)
+                schedule._train([job])
 
     monkeypatch.setattr(whole, "train_all", train_all)
 

@@ -18,10 +18,10 @@ from glidn.config import (
 )
 from glidn.errors import GlidnError, RunError, SettingError
 from glidn.files import replacing, write_text
+from glidn.learner import _save
 from glidn.model import build
 from glidn.protocol import folds
 from glidn.recipes import RECIPES
-from glidn.training import _save
 from make import dataset
 
 DATA = dataset()

@@ -10,9 +10,11 @@ import torch
 from glidn.batch import collate
 from glidn.config import DistillConfig, NodesConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError
+from glidn.learner import Lesson
 from glidn.model import Network, build
 from glidn.sources import InMemory
-from glidn.training import consult, fit, seeded
+from glidn.teachers import consult
+from glidn.training import fit, seeded
 from make import CLASSES, samples
 
 NODES = NodesConfig(kinds=("geometry",))
@@ -49,17 +51,15 @@ def test_resume_equals_uninterrupted(tmp_path: Path):
     """With dropout, shuffling and a decaying rate; the checkpoint is older than the kill."""
     train = replace(TRAIN, checkpoint_every=2)
     whole = network()
-    fit({"local": whole}, source(), train, None, None, tmp_path / "whole")
+    fit([Lesson({"local": whole}, tmp_path / "whole")], source(), train)
 
     steps = 4  # of 4 videos each, in an epoch
     for stop in (2 * steps + 3, 4 * steps + 1):
         with pytest.raises(Killed):
-            fit(
-                {"local": network()}, source(), train, None, None, tmp_path / "cut",
-                stop_after(stop),
-            )  # fmt: skip
+            lesson = Lesson({"local": network()}, tmp_path / "cut")
+            fit([lesson], source(), train, stop_after(stop))
     resumed = network()
-    fit({"local": resumed}, source(), train, None, None, tmp_path / "cut")
+    fit([Lesson({"local": resumed}, tmp_path / "cut")], source(), train)
 
     assert torch.equal(weights(whole), weights(resumed))
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "cut")]
@@ -71,14 +71,8 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: P
     made = []
     for number, seed in enumerate((0, 0, 1)):
         net = network(seed=0)
-        fit(
-            {"local": net},
-            source(),
-            replace(TRAIN, seed=seed),
-            None,
-            None,
-            tmp_path / f"{number}",
-        )
+        lesson = Lesson({"local": net}, tmp_path / f"{number}")
+        fit([lesson], source(), replace(TRAIN, seed=seed))
         made.append(weights(net))
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
@@ -87,19 +81,13 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: P
 def test_a_spoilt_checkpoint_is_one_sentence(tmp_path: Path):
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match=r"checkpoint\.pt cannot be resumed from"):
-        fit({"local": network()}, source(), TRAIN, None, None, tmp_path)
+        fit([Lesson({"local": network()}, tmp_path)], source(), TRAIN)
 
 
 def test_it_learns_what_can_be_learnt(tmp_path: Path):
     net = network()
-    fit(
-        {"local": net},
-        source(60),
-        replace(TRAIN, epochs=30, decay_every=30),
-        None,
-        None,
-        tmp_path,
-    )
+    long = replace(TRAIN, epochs=30, decay_every=30)
+    fit([Lesson({"local": net}, tmp_path)], source(60), long)
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert last["local.accuracy"] > 0.9
 
@@ -108,14 +96,14 @@ def test_a_student_with_its_teacher_alone_ends_where_the_teacher_is(tmp_path: Pa
     """λ1 = 0: only the teacher's logits are left to learn from."""
     material = source(30)
     teacher = network("global")
-    fit({"global": teacher}, material, replace(TRAIN, epochs=20), None, None, tmp_path / "t")
+    fit([Lesson({"global": teacher}, tmp_path / "t")], material, replace(TRAIN, epochs=20))
     before = weights(teacher)
     said = consult(teacher, material)
 
     student = network("local")
     only_teacher = DistillConfig(temperature=1, lambda1=0, lambda2=1)
     long = replace(TRAIN, epochs=60, decay_every=60)
-    fit({"local": student}, material, long, only_teacher, said, tmp_path / "s")
+    fit([Lesson({"local": student}, tmp_path / "s", only_teacher, said)], material, long)
 
     assert torch.equal(before, weights(teacher))
     log = [json.loads(line) for line in (tmp_path / "s" / "log.jsonl").read_text().splitlines()]
@@ -145,12 +133,12 @@ def test_peers_that_ignore_each_other_train_as_if_alone(tmp_path: Path):
         net.relate.dropout.p = 0.0
         net.classify[0].p = 0.0
     deaf = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=0)
-    fit(view, source(), train, deaf, None, tmp_path / "both")
+    fit([Lesson(view, tmp_path / "both", deaf)], source(), train)
 
     alone = network("global")
     alone.relate.dropout.p = 0.0
     alone.classify[0].p = 0.0
-    fit({"global": alone}, source(), train, None, None, tmp_path / "alone")
+    fit([Lesson({"global": alone}, tmp_path / "alone")], source(), train)
     torch.testing.assert_close(weights(view["global"]), weights(alone))
 
 
@@ -159,14 +147,8 @@ def test_peers_come_to_agree(tmp_path: Path):
     for lambda2 in (0.0, 10.0):
         views = {name: network(name) for name in ("local", "global")}
         config = DistillConfig(mutual=True, temperature=1, lambda1=1, lambda2=lambda2)
-        fit(
-            views,
-            source(30),
-            replace(TRAIN, epochs=20),
-            config,
-            None,
-            tmp_path / f"{lambda2}",
-        )
+        lesson = Lesson(views, tmp_path / f"{lambda2}", config)
+        fit([lesson], source(30), replace(TRAIN, epochs=20))
         one, other = (consult(net, source(30)).logits.softmax(-1) for net in views.values())
         distance[lambda2] = (one - other).abs().mean()
     assert distance[10.0] < 0.7 * distance[0.0]

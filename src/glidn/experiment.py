@@ -10,12 +10,14 @@ from glidn import checkpoint, losses, processes, protocol, runs
 from glidn.backbones import foreign
 from glidn.config import Context, RunConfig, TrainConfig, ViewConfig
 from glidn.errors import RunError, SettingError
+from glidn.learner import Lesson
 from glidn.material import AnyMaterial, prior
 from glidn.model import AnyNetwork, BackboneAlone, build
 from glidn.protocol import Fold
 from glidn.runs import Run
 from glidn.sources import Source
-from glidn.training import Present, Teacher, consult, fit, seeded
+from glidn.teachers import Present, Teacher, consult
+from glidn.training import fit, seeded
 
 Progress = Callable[[int, int], None]
 
@@ -27,9 +29,24 @@ def train_fold(
     progress: Progress | None = None,
     testing: Progress | None = None,
 ) -> None:
-    """Train and test one fold of a run, going on where an earlier call stopped.
+    """`train_together` of one run."""
+    train_together([run], name, material, progress, testing)
+
+
+def train_together(
+    each: Sequence[Run],
+    name: str,
+    material: AnyMaterial,
+    progress: Progress | None = None,
+    testing: Progress | None = None,
+) -> None:
+    """Train and test one fold of a run, or of several, going on where an earlier call stopped.
+
+    What several have in common is done once: batches, the spread of inputs, a teacher's answers.
+    Each ends with the bits that it would end with alone.
 
     Args:
+        each: one; or, on a CPU, several with the same videos in the fold and equal `train`.
         progress: called with the training steps done and their number.
         testing: the same for test videos, where they take long.
 
@@ -37,24 +54,31 @@ def train_fold(
         LeakError: the teacher, or the first stage, was trained on a video that this fold tests.
         RunError: one of them is missing, not done, or does not fit; or the accelerator's memory
             is too small.
+        ValueError: the fold or `train` of the runs differ.
     """
-    if run.is_done(name):
+    todo = [run for run in each if not run.is_done(name)]
+    if not todo:
         return
-    fold = runs.read_fold(run, name)
-    folder = run.fold(name)
+    fold, train = runs.read_fold(todo[0], name), todo[0].config.train
+    if any((runs.read_fold(run, name), run.config.train) != (fold, train) for run in todo[1:]):
+        raise ValueError("only runs of the same fold and equal training can share their batches")
     try:
-        networks = _trained_before(run, name, material)
-        if networks is None:
-            networks = _train(run, fold, material, progress)
-        for view, network in networks.items():
-            material.test(run, fold, view, network, testing)
+        before = {run.path: _trained_before(run, name, material) for run in todo}
+        made = {path: networks for path, networks in before.items() if networks}
+        untrained = [run for run in todo if run.path not in made]
+        if untrained:
+            made |= _train(untrained, fold, material, progress)
+        for run in todo:
+            for view, network in made[run.path].items():
+                material.test(run, fold, view, network, testing)
+            if processes.is_first():
+                (run.fold(name) / "checkpoint.pt").unlink(missing_ok=True)
     except torch.OutOfMemoryError as error:
         raise RunError(
-            f"{folder}: the accelerator's memory is full; give the same command with more parts "
-            "of a step (--train.accumulate 2), or in the test with --clips.views_per_batch 1."
+            f"{todo[0].fold(name)}: the accelerator's memory is full; give the same command with "
+            "more parts of a step (--train.accumulate 2), or in the test with "
+            "--clips.views_per_batch 1."
         ) from error
-    if processes.is_first():
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def _trained_before(run: Run, fold: str, material: AnyMaterial) -> dict[str, AnyNetwork] | None:
@@ -69,28 +93,35 @@ def _trained_before(run: Run, fold: str, material: AnyMaterial) -> dict[str, Any
 
 
 def _train(
-    run: Run, fold: Fold, material: AnyMaterial, progress: Progress | None
-) -> dict[str, AnyNetwork]:
-    config, folder = run.config, run.fold(fold.name)
-    fold, held = _hold_back(fold, material, config.train)
-    source = material.source(fold.train, config.train.seed)
-    networks: dict[str, AnyNetwork] = {view: fresh(run, fold, view, material) for view in run.views}
-    for network in networks.values():
-        material.measure(network, fold.train)
-    teacher = _consult_teacher(run, fold, material, source)
-    judge = material.source(held, config.train.seed) if held else None
+    each: Sequence[Run], fold: Fold, material: AnyMaterial, progress: Progress | None
+) -> dict[Path, dict[str, AnyNetwork]]:
+    """The trained networks of each run's folder."""
+    train, classes = each[0].config.train, each[0].classes
+    fold, held = _hold_back(fold, material, train)
+    source = material.source(fold.train, train.seed)
+    judge = material.source(held, train.seed) if held else None
     weights = None
-    if config.train.class_weights:
-        labels, most = material.labels(fold.train), config.train.class_weights
-        weights = losses.class_weights(labels, len(run.classes), most)
-    fit(networks, source, config.train, config.distill, teacher, folder, progress, judge, weights)
-    for view, network in networks.items():
-        # Statistics of batch normalisation that is not frozen differ between processes.
-        processes.share(network)
-        if processes.is_first():
-            checkpoint.save(network, folder / f"{view}.safetensors")
+    if train.class_weights:
+        labels = material.labels(fold.train)
+        weights = losses.class_weights(labels, len(classes), train.class_weights)
+    made: dict[Path, dict[str, AnyNetwork]] = {
+        run.path: {view: fresh(run, fold, view, material) for view in run.views} for run in each
+    }
+    material.measure([one for networks in made.values() for one in networks.values()], fold.train)
+    teachers = _teachers(each, fold, material, source)
+    lessons = [
+        Lesson(made[run.path], run.fold(fold.name), run.config.distill, teachers[run.path])
+        for run in each
+    ]
+    fit(lessons, source, train, progress, judge, weights)
+    for run in each:
+        for view, network in made[run.path].items():
+            # Statistics of batch normalisation that is not frozen differ between processes.
+            processes.share(network)
+            if processes.is_first():
+                checkpoint.save(network, run.fold(fold.name) / f"{view}.safetensors")
     processes.wait()
-    return networks
+    return made
 
 
 def _hold_back(
@@ -250,14 +281,25 @@ def _inputs(config: RunConfig) -> tuple:
     )
 
 
-def _consult_teacher(run: Run, fold: Fold, material: AnyMaterial, source: Source) -> Teacher | None:
-    teacher = check_teacher(run.config, run.classes, fold)
-    if teacher is None:
-        return None
-    view = _teaching_view(run.config, teacher)
-    network = trained(teacher, fold.name, view, material.widths).to(processes.device())
-    # Looks that come again are judged once.
-    return consult(network, source) if source.variants else Present(network)
+def _teachers(
+    each: Sequence[Run], fold: Fold, material: AnyMaterial, source: Source
+) -> dict[Path, Teacher | None]:
+    """Who teaches each run, by its folder; a teacher of several is asked once."""
+    found: dict[Path, Teacher | None] = {}
+    asked: dict[tuple[Path, Context], Teacher] = {}
+    for run in each:
+        found[run.path] = None
+        teacher = check_teacher(run.config, run.classes, fold)
+        if teacher is None:
+            continue
+        view = _teaching_view(run.config, teacher)
+        key = (teacher.path, view)
+        if key not in asked:
+            network = trained(teacher, fold.name, view, material.widths).to(processes.device())
+            # Looks that come again are judged once.
+            asked[key] = consult(network, source) if source.variants else Present(network)
+        found[run.path] = asked[key]
+    return found
 
 
 def _teaching_view(config: RunConfig, teacher: Run) -> Context:

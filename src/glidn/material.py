@@ -27,7 +27,7 @@ from glidn.batch import Sample
 from glidn.clips import Kept, is_short
 from glidn.config import BackboneConfig, ClipsConfig, RunConfig
 from glidn.errors import DataError, few
-from glidn.model import AnyNetwork
+from glidn.model import AnyNetwork, measure
 from glidn.protocol import Fold
 from glidn.regions import step_frames
 from glidn.runs import Run
@@ -57,9 +57,9 @@ class Material:
         """The training videos of a fold."""
         return InMemory(self.of(videos))
 
-    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
-        """Standardise a fresh network's inputs by its training videos."""
-        network.measure(self.of(videos))
+    def measure(self, networks: Sequence[AnyNetwork], videos: Sequence[str]) -> None:
+        """Standardise fresh networks' inputs by their training videos."""
+        measure(networks, self.of(videos))
 
     def labels(self, videos: Sequence[str]) -> Tensor:
         """(V,) classes, or (V, K) of 0 and 1."""
@@ -117,9 +117,9 @@ class Timed:
         """The training windows of a fold."""
         return InMemory(self.of(videos))
 
-    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
-        """Standardise a fresh network's inputs by its training windows."""
-        network.measure(self.of(videos))
+    def measure(self, networks: Sequence[AnyNetwork], videos: Sequence[str]) -> None:
+        """Standardise fresh networks' inputs by their training windows."""
+        measure(networks, self.of(videos))
 
     def labels(self, videos: Sequence[str]) -> Tensor:
         """(n,) classes, one per labelled window."""
@@ -174,7 +174,7 @@ class Films:
         """The training videos of a fold."""
         return Clips([self.videos[video] for video in videos], self.cutter, seed)
 
-    def measure(self, network: AnyNetwork, videos: Sequence[str]) -> None:
+    def measure(self, networks: Sequence[AnyNetwork], videos: Sequence[str]) -> None:
         """Pixels need no measuring."""
 
     def labels(self, videos: Sequence[str]) -> Tensor:

@@ -174,22 +174,6 @@ class Network(nn.Module):
         """Let an untrained classifier begin at (K,) logits."""
         self.get_parameter("classify.1.bias").copy_(logits)
 
-    def measure(self, samples: Sequence[Sample]) -> None:
-        """Standardise geometry by the training samples, all their variants; before training."""
-        if isinstance(self.encode, Regions):
-            return
-        for kind, encode in self.encode.kinds.items():
-            if isinstance(encode, Standardised):
-                encode.measure(
-                    torch.cat(
-                        [
-                            inputs[kind][real]
-                            for sample in samples
-                            for inputs, real in zip(sample.variants, sample.real, strict=True)
-                        ]
-                    )
-                )
-
     @torch.no_grad()
     def attention(self, batch: Batch) -> list[Tensor]:
         """Who listens to whom, per layer (`Relations.attention`); empty without relations."""
@@ -222,9 +206,6 @@ class BackboneAlone(nn.Module):
         assert self.backbone.head is not None
         self.backbone.head.projection.bias.copy_(logits)
 
-    def measure(self, samples: Sequence[Sample]) -> None:
-        """There is nothing to standardise."""
-
     def attention(self, batch: Batch) -> list[Tensor]:
         """Nothing is related."""
         return []
@@ -235,6 +216,25 @@ class BackboneAlone(nn.Module):
 
 
 AnyNetwork = Network | BackboneAlone
+
+
+def measure(networks: Sequence[AnyNetwork], samples: Sequence[Sample]) -> None:
+    """Standardise geometry by the training samples, all their variants; before training."""
+    found: dict[str, list[Standardised]] = {}
+    for network in networks:
+        if isinstance(network, Network) and isinstance(network.encode, Encoder):
+            for kind, encode in network.encode.kinds.items():
+                if isinstance(encode, Standardised):
+                    found.setdefault(kind, []).append(encode)
+    for kind, (first, *others) in found.items():
+        rows = [
+            inputs[kind][real]
+            for sample in samples
+            for inputs, real in zip(sample.variants, sample.real, strict=True)
+        ]
+        first.measure(torch.cat(rows))
+        for other in others:
+            other.load_state_dict(first.state_dict())
 
 
 def pixel_networks(network: AnyNetwork) -> list[nn.Module]:

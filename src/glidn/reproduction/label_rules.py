@@ -21,7 +21,8 @@ from glidn.batch import Sample
 from glidn.config import Context, NodesConfig, TrainConfig, ViewConfig
 from glidn.datasets.synthetic import label_rules
 from glidn.files import write_text
-from glidn.model import build
+from glidn.learner import Lesson
+from glidn.model import build, measure
 from glidn.sources import InMemory
 from glidn.training import fit, seeded
 
@@ -80,13 +81,13 @@ def learn(rule: label_rules.Rule, name: str, seed: int = 0) -> Learnt:
     view = ViewConfig(context=context, embed=64, width=64, residual=True, time=time)
     seeded(seed, context)
     network = build(NodesConfig(kinds=("geometry",)), view, {"geometry": 7}, 2)
-    network.measure(train)
+    measure([network], train)
     settings = TrainConfig(
         epochs=epochs, batch=50, lr=2e-3, schedule="cosine", checkpoint_every=epochs, seed=seed,
         threads=1,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        fit({context: network}, InMemory(train), settings, None, None, Path(folder))
+        fit([Lesson({context: network}, Path(folder))], InMemory(train), settings)
     correct = evaluation.predict(network, test, batch=500).correct
     return Learnt(rule, TITLES[rule], name, round(float(correct.mean()), 3))
 

@@ -1,9 +1,11 @@
 """Many trainings over all cores, or on one GPU; what is done is not done again."""
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -67,14 +69,15 @@ def train_all(
     with ProcessPoolExecutor(workers, context, _begin, (dataset, running)) as pool:
         try:
             for wave in _waves(todo):
-                pending = {pool.submit(_train, job) for job in wave}
+                pending = {
+                    pool.submit(_train, group): len(group) for group in _groups(wave, workers)
+                }
                 while pending:
-                    ready, pending = wait(pending, LOOK, FIRST_COMPLETED)
-                    for future in ready:
+                    for future in wait(pending, LOOK, FIRST_COMPLETED).done:
                         future.result()
-                        done += 1
+                        done += pending.pop(future)
                     if progress:
-                        part = min(max(running.value, 0) / 1000, len(pending))
+                        part = min(max(running.value, 0) / 1000, sum(pending.values()))
                         progress(done + part, len(jobs))
         except KeyboardInterrupt:
             # Waiting for what is running could take an hour; checkpoints are whole at any time.
@@ -102,12 +105,41 @@ def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return waves
 
 
+def _groups(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
+    """Jobs that can share their batches and teachers, in groups of few enough for every worker."""
+    # With four groups a worker, none waits long for the last.
+    few = max(1, min(MOST, len(jobs) // (4 * workers)))
+    alike: dict[tuple, list[Job]] = defaultdict(list)
+    for job in jobs:
+        alike[(job.fold, _prepared_by(job.config), job.config.train)].append(job)
+    groups = []
+    for found in alike.values():
+        most = 1 if found[0].config.clips is not None or _on_gpu() else few
+        size = math.ceil(len(found) / math.ceil(len(found) / most))  # of equal groups
+        found.sort(key=lambda job: str(job.needs))  # students of one teacher side by side
+        groups += [found[start : start + size] for start in range(0, len(found), size)]
+    return groups
+
+
+def _prepared_by(config: RunConfig) -> tuple:
+    """The settings that say how videos are prepared.
+
+    Not all of the config, or every seed would read the data again.
+    """
+    return (config.data, config.nodes, config.clips, config.backbone and config.backbone.name)
+
+
 def _usual_workers() -> int:
+    return 1 if _on_gpu() else os.cpu_count() or 1
+
+
+def _on_gpu() -> bool:
     import torch
 
-    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    return torch.cuda.is_available()
 
 
+MOST = 8  # trainings that share their batches
 LOOK = 2.0  # seconds from one look at running jobs to the next
 
 # A worker's own copy of the data, and what was prepared of it, by the settings that it depends on.
@@ -128,29 +160,27 @@ def _begin(dataset: Dataset, running: Any) -> None:
     _running.append(running)
 
 
-def _train(job: Job) -> None:
+def _train(group: Sequence[Job]) -> None:
     from glidn import experiment, runs
     from glidn.material import prepare
 
-    config = job.config
-    backbone = config.backbone and config.backbone.name
-    # Not all of the config, or every seed would read the data again.
-    settings = (config.data, config.nodes, config.clips, backbone)
+    config, fold = group[0].config, group[0].fold
+    settings = _prepared_by(config)
     if settings not in _materials:
         _materials[settings] = prepare(_dataset[0], config, None)
-    run = runs.read(job.run)
-    with _telling() as told:
-        experiment.train_fold(run, job.fold, _materials[settings], told)
+    with _telling(len(group)) as told:
+        each = [runs.read(job.run) for job in group]
+        experiment.train_together(each, fold, _materials[settings], told)
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[Callable[[int, int], None]]:
-    """Give what a job tells its steps; when it ends, its part is taken back and it counts whole."""
+def _telling(jobs: int) -> Iterator[Callable[[int, int], None]]:
+    """Give what tells their steps; when they end, their part is taken back and they count whole."""
     mine = 0
 
     def told(done: int, of: int) -> None:
         nonlocal mine
-        part = 1000 * done // of
+        part = 1000 * jobs * done // of
         if part != mine:
             with _running[0].get_lock():
                 _running[0].value += part - mine
