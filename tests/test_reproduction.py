@@ -31,7 +31,12 @@ def small(out: Path) -> Reproduction:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> Reproduction:
     what = small(tmp_path_factory.mktemp("reproduction") / "out")
-    reproduce(dataset(), what, 2, lambda *_: None)
+    told = []
+    reproduce(dataset(), what, 2, lambda task, done, of: told.append((task, done, of)))
+    jobs = 2 * len(what.plans) * 3
+    training = [done for task, done, of in told if task == "training" and of == jobs]
+    assert (training[0], training[-1]) == (0, jobs)
+    assert training == sorted(training)
     return what
 
 

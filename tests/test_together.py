@@ -1,6 +1,7 @@
 """Trainings side by side: what they share is done once, and each ends as it would alone."""
 
 import itertools
+import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,21 @@ import pytest
 import torch
 
 from glidn import experiment, runs
-from glidn.config import DataConfig, DistillConfig, NodesConfig, RunConfig, TrainConfig, ViewConfig
+from glidn.config import (
+    Context,
+    DataConfig,
+    DistillConfig,
+    NodesConfig,
+    RunConfig,
+    TrainConfig,
+    ViewConfig,
+)
 from glidn.learner import Lesson
 from glidn.material import prepare
 from glidn.model import Network, build
 from glidn.protocol import folds
 from glidn.recipes import find, variants
+from glidn.reproduction import schedule
 from glidn.reproduction.schedule import Job, _groups
 from glidn.runs import Run
 from glidn.sources import InMemory
@@ -115,25 +125,32 @@ BASE = replace(
 )
 DATA = dataset()
 FOLD = folds(DATA)[0].name
-STUDENTS = ("T2", "T3", "mutual")
 
 
-def teacher(folder: Path) -> Run:
-    config = variants.alone(BASE, "global")
-    run = runs.create(folder / "teacher", config, DATA, folds(DATA))
-    experiment.train_fold(run, FOLD, MATERIAL)
-    return run
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> dict[Context, Run]:
+    """A run of either view."""
+    made: dict[Context, Run] = {}
+    contexts: tuple[Context, ...] = ("local", "global")
+    for context in contexts:
+        config = variants.alone(BASE, context)
+        path = tmp_path_factory.mktemp("teachers") / context
+        made[context] = runs.create(path, config, DATA, folds(DATA))
+        experiment.train_fold(made[context], FOLD, MATERIAL)
+    return made
 
 
-def students(folder: Path, by: Run) -> list[Run]:
-    """Two students of one teacher, and peers."""
-    configs = [
-        *(variants.taught(BASE, "local", by.path, DistillConfig(temperature=t)) for t in (2, 3)),
-        variants.mutual(BASE),
-    ]
+def students(folder: Path, by: dict[Context, Run]) -> list[Run]:
+    """Two of one teacher, one of another, and peers."""
+    by_global, by_local = by["global"].path, by["local"].path
+    configs = {
+        "T2": variants.taught(BASE, "local", by_global, DistillConfig(temperature=2)),
+        "T3": variants.taught(BASE, "local", by_global, DistillConfig(temperature=3)),
+        "by local": variants.taught(BASE, "global", by_local),
+        "mutual": variants.mutual(BASE),
+    }
     return [
-        runs.create(folder / name, config, DATA, folds(DATA))
-        for name, config in zip(STUDENTS, configs, strict=True)
+        runs.create(folder / name, config, DATA, folds(DATA)) for name, config in configs.items()
     ]
 
 
@@ -144,35 +161,37 @@ def files(run: Run) -> dict[str, bytes]:
 MATERIAL = prepare(DATA, BASE, None)
 
 
-def test_runs_of_a_fold_write_what_each_writes_alone_and_ask_their_teacher_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_runs_of_a_fold_write_what_each_writes_alone_and_ask_a_teacher_once(
+    tmp_path: Path, teachers: dict[Context, Run], monkeypatch: pytest.MonkeyPatch
 ):
-    by = teacher(tmp_path)
-    alone, together = students(tmp_path / "alone", by), students(tmp_path / "together", by)
+    alone = students(tmp_path / "alone", teachers)
+    together = students(tmp_path / "together", teachers)
     for run in alone:
         experiment.train_fold(run, FOLD, MATERIAL)
     asked = []
     monkeypatch.setattr(experiment, "consult", lambda *what: asked.append(what) or consult(*what))
     experiment.train_together(together, FOLD, MATERIAL)
-    assert len(asked) == 1
+    assert len(asked) == 2
     for one, other in zip(together, alone, strict=True):
         assert files(one) == files(other)
     assert "checkpoint.pt" not in files(together[0])
     assert files(together[0])["local.csv"] != files(together[1])["local.csv"]
 
 
-def test_runs_that_are_done_or_only_untested_are_not_trained_again(tmp_path: Path):
-    by = teacher(tmp_path)
-    alone, together = students(tmp_path / "alone", by), students(tmp_path / "together", by)
-    experiment.train_together(alone, FOLD, MATERIAL)
-    for run in together[:2]:
+def test_runs_that_are_done_or_only_untested_are_not_trained_again(
+    tmp_path: Path, teachers: dict[Context, Run]
+):
+    whole, some = students(tmp_path / "whole", teachers), students(tmp_path / "some", teachers)
+    experiment.train_together(whole, FOLD, MATERIAL)
+    for run in some[:2]:
         experiment.train_fold(run, FOLD, MATERIAL)
-    (together[0].fold(FOLD) / "local.csv").unlink()
-    kept = [run.fold(FOLD) / "local.safetensors" for run in together[:2]]
+    (some[0].fold(FOLD) / "local.csv").unlink()
+    kept = [run.fold(FOLD) / "local.safetensors" for run in some[:2]]
+    kept.append(some[1].fold(FOLD) / "local.csv")
     times = [path.stat().st_mtime_ns for path in kept]
-    experiment.train_together(together, FOLD, MATERIAL)
+    experiment.train_together(some, FOLD, MATERIAL)
     assert [path.stat().st_mtime_ns for path in kept] == times
-    for one, other in zip(together, alone, strict=True):
+    for one, other in zip(some, whole, strict=True):
         assert files(one) == files(other)
 
 
@@ -216,7 +235,15 @@ def test_groups_are_as_large_as_all_workers_can_be_busy():
     assert sizes(100, 2) == [8] * 12 + [4]
     assert sizes(20, 2) == [2] * 10
     assert sizes(20, 16) == [1] * 20
-    assert sizes(50, 1) == [8] * 6 + [2]
+    assert sizes(33, 1) == [7] * 4 + [5]
+
+
+def test_progress_counts_every_job_of_a_group():
+    schedule._running[:] = [multiprocessing.Value("q", 0)]
+    with schedule._telling(3) as told:
+        told(50, 100)
+        assert schedule._running[0].value == 1500
+    assert schedule._running[0].value == 0
 
 
 def test_trainings_on_clips_stay_alone():

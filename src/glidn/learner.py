@@ -162,8 +162,7 @@ class Learner:
         self, said: Mapping[str, Tensor], batch: Batch, taught: bool = True
     ) -> dict[str, dict[str, Tensor]]:
         """The loss of every view and its parts."""
-        distill = self._lesson.distill if taught else None
-        smoothing = self._train.label_smoothing
+        distill, smoothing = self._lesson.distill, self._train.label_smoothing
         parts = {}
         for view, logits in said.items():
             heard = self._teaching(view, said, batch) if taught else None

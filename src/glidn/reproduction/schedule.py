@@ -58,9 +58,9 @@ def train_all(
     if workers is not None and workers < 1:
         raise SettingError(f"--workers is {workers}; at least one is needed.")
     todo = [job for job in jobs if not job.is_done()]
-    done = len(jobs) - len(todo)
+    shown = done = len(jobs) - len(todo)
     if progress:
-        progress(done, len(jobs))
+        progress(shown, len(jobs))
     if not todo:
         return
     workers = min(workers or _usual_workers(), len(todo))
@@ -76,9 +76,11 @@ def train_all(
                     for future in wait(pending, LOOK, FIRST_COMPLETED).done:
                         future.result()
                         done += pending.pop(future)
+                    part = min(max(running.value, 0) / 1000, sum(pending.values()))
+                    # A group takes its part back a moment before it is seen to have ended.
+                    shown = max(shown, done + part)
                     if progress:
-                        part = min(max(running.value, 0) / 1000, sum(pending.values()))
-                        progress(done + part, len(jobs))
+                        progress(shown, len(jobs))
         except KeyboardInterrupt:
             # Waiting for what is running could take an hour; checkpoints are whole at any time.
             for child in multiprocessing.active_children():
